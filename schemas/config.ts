@@ -1,0 +1,231 @@
+/**
+ * Every setting, its meaning, range and default: the only place that names environment variables.
+ * `.env.example` and `npm start -- --help` are generated from it.
+ */
+import { z } from 'zod'
+
+const port = z.coerce.number().int().min(0).max(65_535)
+const ms = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+const bytes = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+const flag = z.enum(['true', 'false', '1', '0']).transform((value) => value === 'true' || value === '1')
+const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+)
+/** Five or six cron fields; node-cron checks them again when the job is made. */
+const cron = z.string().regex(/^\S+(\s+\S+){4,5}$/, 'five or six cron fields')
+
+const setting = <S extends z.ZodType>(schema: S, fallback: string | undefined, meaning: string) => ({
+  schema,
+  fallback,
+  meaning,
+})
+
+export const settings = {
+  PROFILE: setting(
+    z.enum(['local', 'production']),
+    'local',
+    'local (everything on loopback, secrets made for you) or production',
+  ),
+  ROLES: setting(list, 'all', 'the roles that this process runs, comma-separated'),
+  HOST: setting(z.string().min(1), '127.0.0.1', 'address that the listeners bind to'),
+  TCP_PORT: setting(port, '8000', 'the binary protocol over TCP'),
+  TLS_PORT: setting(port, '8443', 'the binary protocol over TLS; only with a certificate'),
+  HTTP_PORT: setting(port, '8080', 'REST API, WebSocket (/ws), health and metrics'),
+  METRICS_PORT: setting(
+    port.optional(),
+    undefined,
+    'health and metrics of a process without a gateway, and of a gateway beyond loopback',
+  ),
+  TLS_CERT: setting(z.string().optional(), undefined, 'certificate file (PEM); read again when it changes'),
+  TLS_KEY: setting(z.string().optional(), undefined, 'its private key file (PEM)'),
+  ADVERTISED_TCP: setting(z.string().optional(), undefined, 'host:port that clients are told for TCP'),
+  ADVERTISED_TLS: setting(z.string().optional(), undefined, 'host:port that clients are told for TLS'),
+  ADVERTISED_WS: setting(z.string().optional(), undefined, 'ws:// address that clients are told'),
+  ADVERTISED_WSS: setting(z.string().optional(), undefined, 'wss:// address that clients are told'),
+  TRUSTED_PROXIES: setting(list, '', 'addresses whose PROXY header or X-Forwarded-For is believed'),
+
+  KAFKA_BROKERS: setting(list, '', 'host:port, comma-separated'),
+  KAFKA_TLS: setting(flag, 'false', 'TLS to the brokers'),
+  KAFKA_SASL_MECHANISM: setting(
+    z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
+    undefined,
+    'how to log in to the brokers',
+  ),
+  KAFKA_SASL_USERNAME: setting(z.string().optional(), undefined, 'user for the brokers'),
+  KAFKA_SASL_PASSWORD: setting(z.string().optional(), undefined, 'password for the brokers'),
+  DATABASE_URL: setting(z.string(), '', 'postgres://user:password@host:port/database'),
+  DATABASE_POOL: setting(count(1, 100), '8', 'database connections of this process'),
+  REDIS_URL: setting(z.string(), '', 'redis://host:port/db'),
+  TOPIC_PREFIX: setting(
+    z.string().regex(/^[a-z0-9._-]*$/),
+    'im.',
+    'before every topic, consumer group, gate id and Redis key',
+  ),
+  TOPIC_PARTITIONS: setting(count(1, 256), '4', 'partitions of the busy topics, when they are made'),
+  TOPIC_REPLICATION: setting(count(1, 10), '1', 'replication factor of the topics, when they are made'),
+
+  API_KEY: setting(list, '', 'keys of app servers, comma-separated (required in production)'),
+  TOKEN_SECRET: setting(
+    list,
+    '',
+    'secrets of user tokens, comma-separated: the first signs, all verify (required in production)',
+  ),
+  GATE_ID: setting(
+    z
+      .string()
+      .regex(/^[a-z0-9-]{1,64}$/)
+      .optional(),
+    undefined,
+    "this gateway's stable name",
+  ),
+  DATA_DIR: setting(z.string().min(1), '.data', 'state of the local stack'),
+
+  MAX_PACKET_BYTES: setting(bytes(1_024, 16_777_216), '65536', 'largest packet that a client may send'),
+  MAX_RESPONSE_BYTES: setting(bytes(65_536, 5_242_880), '4194304', 'largest answer'),
+  MAX_MESSAGE_BYTES: setting(bytes(1, 1_048_576), '32768', 'largest msg_data'),
+  MAX_SEND_BUFFER_BYTES: setting(
+    bytes(65_536, 268_435_456),
+    '1048576',
+    'unsent bytes above which a slow reader is closed',
+  ),
+  MAX_HTTP_BODY_BYTES: setting(bytes(1_024, 104_857_600), '5242880', 'largest HTTP body other than files'),
+  AUTH_TIMEOUT_MS: setting(ms(100, 600_000), '10000', 'time from connect to AUTH_TOKEN_REQ'),
+  HEARTBEAT_TIMEOUT_MS: setting(ms(1_000, 3_600_000), '60000', 'silence after which a connection is closed'),
+  RATE_LIMIT_PACKETS: setting(
+    count(1, 1_000_000),
+    '50',
+    'packets a second on a connection; burst twice that',
+  ),
+  RATE_LIMIT_ACKS: setting(count(1, 1_000_000), '2000', 'heartbeats and acks a second on a connection'),
+  RATE_LIMIT_CONNECTIONS: setting(
+    count(1, 1_000_000),
+    '50',
+    'new connections a second from one address; burst four times that',
+  ),
+  MESSAGE_ACK_TIMEOUT_MS: setting(ms(100, 10_000), '8000', 'no answer from a worker by then: SERVER_BUSY'),
+  LOGIN_POLICY: setting(
+    z.enum(['one-per-type', 'one-per-class', 'single', 'unlimited']),
+    'one-per-type',
+    'which devices of one user may be online together',
+  ),
+  MIN_CLIENT_VERSION: setting(z.string().optional(), undefined, 'older clients are refused (dotted numbers)'),
+  SEND_NICK_NAME: setting(flag, 'false', "put the sender's nick name into every delivered message"),
+  HISTORY_LIMIT_DEFAULT: setting(count(1, 100), '20', 'page of history when the client asks for 0'),
+  HISTORY_LIMIT_MAX: setting(count(1, 100), '100', 'largest page of history'),
+
+  ACK_FLUSH_CRON: setting(cron, '*/10 * * * * *', 'when acks go from Redis to PostgreSQL'),
+  DELIVERY_CHECK_DELAYS_MS: setting(
+    list
+      .transform((items) => items.map(Number))
+      .pipe(z.array(z.number().int().min(100).max(3_600_000)).length(3)),
+    '5000,15000,60000',
+    'delays of the three delivery checks',
+  ),
+  DELIVERY_MAX_AGE_MS: setting(ms(1_000, 604_800_000), '86400000', 'older messages are not delivered again'),
+  LEASE_MS: setting(ms(1_000, 60_000), '12000', "a gateway's lease; renewed every third of it"),
+  DRAIN_MS: setting(ms(0, 600_000), '5000', 'over how long a stopping gateway spreads its clients'),
+  PUSH_PROVIDER: setting(
+    z.enum(['log', 'webhook']),
+    'log',
+    'provider of offline push for tokens that name none',
+  ),
+  PUSH_WEBHOOK_URL: setting(z.url().optional(), undefined, 'where the webhook provider posts notifications'),
+  PUSH_WEBHOOK_SECRET: setting(z.string().optional(), undefined, 'signs those posts (HMAC-SHA-256)'),
+  PUSH_PREVIEW: setting(flag, 'true', 'show the text in notifications'),
+  LOG_LEVEL: setting(
+    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']),
+    'info',
+    'least severe line that is logged',
+  ),
+} as const
+
+type Settings = typeof settings
+/** Every setting by its name, parsed. Times in ms, sizes in bytes. */
+export type Config = { readonly [K in keyof Settings]: z.output<Settings[K]['schema']> }
+
+/** Lists every fault at once: which setting, what is wrong, what is allowed. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  constructor(readonly faults: readonly string[]) {
+    super(`The configuration is not valid:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
+  }
+}
+
+const secretNames = new Set([
+  'API_KEY',
+  'TOKEN_SECRET',
+  'DATABASE_URL',
+  'REDIS_URL',
+  'KAFKA_SASL_PASSWORD',
+  'PUSH_WEBHOOK_SECRET',
+])
+const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.')
+
+/** What each setting's value alone cannot show. */
+function contradictions(config: Config, env: NodeJS.ProcessEnv): string[] {
+  const faults: string[] = []
+  const local = config.PROFILE === 'local'
+  if (local && !isLoopback(config.HOST) && env.EXPOSE !== 'true')
+    faults.push(`HOST=${config.HOST} is beyond loopback: the local profile needs --expose for that`)
+  if (!local && config.API_KEY.length === 0) faults.push('API_KEY is not set: production needs at least one')
+  if (!local && config.TOKEN_SECRET.length === 0)
+    faults.push('TOKEN_SECRET is not set: production needs at least one')
+  for (const secret of config.TOKEN_SECRET)
+    if (secret.length < 16) faults.push('TOKEN_SECRET is shorter than 16 characters')
+  if ((config.TLS_CERT === undefined) !== (config.TLS_KEY === undefined))
+    faults.push('TLS_CERT and TLS_KEY go together: set both or neither')
+  if (config.PUSH_PROVIDER === 'webhook' && config.PUSH_WEBHOOK_URL === undefined)
+    faults.push('PUSH_PROVIDER=webhook needs PUSH_WEBHOOK_URL')
+  if (config.HISTORY_LIMIT_DEFAULT > config.HISTORY_LIMIT_MAX)
+    faults.push('HISTORY_LIMIT_DEFAULT is above HISTORY_LIMIT_MAX')
+  if (config.MAX_MESSAGE_BYTES + 8_192 > config.MAX_PACKET_BYTES)
+    faults.push(
+      'MAX_PACKET_BYTES must be at least MAX_MESSAGE_BYTES + 8192, or such a message cannot be sent',
+    )
+  return faults
+}
+
+/**
+ * Reads and checks all settings. An empty value counts as not set.
+ * @throws ConfigError with every fault found
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const faults: string[] = []
+  const values: Record<string, unknown> = {}
+  for (const [name, { schema, fallback }] of Object.entries(settings)) {
+    const raw = env[name] === undefined || env[name] === '' ? fallback : env[name]
+    const parsed = schema.safeParse(raw)
+    if (parsed.success) values[name] = parsed.data
+    else {
+      const shown = secretNames.has(name) ? '' : `=${raw}`
+      faults.push(`${name}${shown}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}`)
+    }
+  }
+  if (faults.length > 0) throw new ConfigError(faults)
+  const config = values as Config
+  const wrong = contradictions(config, env)
+  if (wrong.length > 0) throw new ConfigError(wrong)
+  return config
+}
+
+/** One line per setting with its default: for --help. */
+export function describeSettings(): string {
+  return Object.entries(settings)
+    .map(
+      ([name, { fallback, meaning }]) => `  ${name.padEnd(26)} ${meaning}${fallback ? ` (${fallback})` : ''}`,
+    )
+    .join('\n')
+}
+
+/** The text of .env.example. */
+export function envExample(): string {
+  const head = '# Every setting with its default. Generated from schemas/config.ts.\n'
+  const lines = Object.entries(settings).map(
+    ([name, { fallback, meaning }]) => `# ${meaning}\n# ${name}=${fallback ?? ''}\n`,
+  )
+  return `${head}\n${lines.join('\n')}`
+}

@@ -1,0 +1,308 @@
+/**
+ * The catalogue of topics (spec 3-topics): name, key, payload, partitions, retention. The only place with
+ * topic names. Who writes and who reads is declared by the workers and the gateway themselves.
+ */
+import { coffeechat } from '../proto/index.js'
+import type { TopicSettings } from './bus.js'
+import { conversationOf, deviceKey } from './ids.js'
+
+import event = coffeechat.event
+
+const hour_ms = 3_600_000
+const day_ms = 24 * hour_ms
+
+/** How an event becomes the bytes of a record and comes back. `decode` throws on bytes that are not one. */
+interface Codec<E> {
+  encode(event: E): Uint8Array
+  decode(bytes: Uint8Array): E
+}
+
+export interface Topic<Name extends string = string, E = unknown> extends Codec<E> {
+  /** Without prefix; `{}` stands for the instance (a gate's id). */
+  readonly name: Name
+  /** The record's key: order holds among events with the same one. null spreads. */
+  readonly key: (event: E) => string | null
+  readonly payload: string
+  readonly retention_ms: number
+  readonly partitions: 'busy' | number
+  /** Falls due this long after its append; the broker stamps the time. */
+  readonly delay?: 0 | 1 | 2
+  readonly maxMessageBytes?: number
+  /** Read or written by businesses. */
+  readonly external?: 'read' | 'written'
+  /** Several events of one batch that go to the same place become one record. */
+  readonly merge?: (events: readonly E[]) => E[]
+  readonly purpose: string
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a topic of whatever payload
+export type AnyTopic = Topic<string, any>
+export type EventOf<T> = T extends Topic<string, infer E> ? E : never
+
+interface ProtoMessage<E> {
+  encode(event: E): { finish(): Uint8Array }
+  decode(bytes: Uint8Array): E
+}
+
+const proto = <E>(message: ProtoMessage<E>): Codec<E> => ({
+  encode: (event) => message.encode(event).finish(),
+  decode: (bytes) => message.decode(bytes),
+})
+
+const json = <E>(): Codec<E> => ({
+  encode: (event) => Buffer.from(JSON.stringify(event)),
+  decode: (bytes) => JSON.parse(Buffer.from(bytes).toString('utf8')) as E,
+})
+
+const topic = <const Name extends string, E>(definition: Topic<Name, E>): Topic<Name, E> => definition
+
+/** im.message.stored, for businesses: ids as decimal strings, times in ms. */
+export interface MessageStoredJson {
+  conversation: string
+  session_type: number
+  from_user_id: string
+  to_session_id: string
+  msg_id: string
+  server_msg_id: string
+  msg_type: number
+  create_time: number
+  data: string
+}
+
+/** im.presence.changed, for businesses. */
+export interface PresenceChangedJson {
+  user_id: string
+  client_type: number
+  device_id?: string
+  gate_id: string
+  state: 'online' | 'offline' | 'kicked' | 'logged_out'
+  time: number
+}
+
+/** im.receipt.changed, for businesses. */
+export interface ReceiptChangedJson {
+  conversation: string
+  reader_user_id: string
+  server_msg_id: string
+  state: 'delivered' | 'read'
+  client_type: number
+  time: number
+}
+
+const maxOutboundBytes = 512 * 1024
+
+/** Packets for one gate share records, in order, up to half a MiB each. */
+function mergeOutbound(events: readonly event.IOutbound[]): event.IOutbound[] {
+  const merged: event.IOutbound[] = []
+  let packets: event.IOutboundPacket[] = []
+  let size_bytes = 0
+  for (const packet of events.flatMap((each) => each.packet ?? [])) {
+    const bytes = packet.body.length + 64 * (packet.target?.length ?? 0)
+    if (packets.length > 0 && size_bytes + bytes > maxOutboundBytes) {
+      merged.push({ packet: packets })
+      packets = []
+      size_bytes = 0
+    }
+    packets.push(packet)
+    size_bytes += bytes
+  }
+  if (packets.length > 0) merged.push({ packet: packets })
+  return merged
+}
+
+const checksPerRecord = 1_000
+
+/** One check record covers what one delivery batch sent (spec 2, single chat 5). */
+function mergeChecks(events: readonly event.IDeliveryCheck[]): event.IDeliveryCheck[] {
+  const merged: event.IDeliveryCheck[] = []
+  for (const attempt of new Set(events.map((each) => each.attempt))) {
+    const entries = events.filter((each) => each.attempt === attempt).flatMap((each) => each.entry ?? [])
+    for (let at = 0; at < entries.length; at += checksPerRecord)
+      merged.push({ attempt, entry: entries.slice(at, at + checksPerRecord) })
+  }
+  return merged
+}
+
+const deliveryCheck = <const Name extends string>(name: Name, delay: 0 | 1 | 2) =>
+  topic<Name, event.IDeliveryCheck>({
+    name,
+    payload: 'DeliveryCheck',
+    key: () => null,
+    partitions: 4,
+    retention_ms: 3 * day_ms,
+    delay,
+    merge: mergeChecks,
+    purpose: 'has every device acked what one delivery batch sent?',
+    ...proto(event.DeliveryCheck),
+  })
+
+const answerBytes = 6 * 1024 * 1024
+
+export const topics = {
+  messageSubmitted: topic<'message.submitted', event.IMessageSubmitted>({
+    name: 'message.submitted',
+    payload: 'MessageSubmitted',
+    key: ({ message }) => conversationOf(message.from_user_id, message.to_session_id),
+    partitions: 'busy',
+    retention_ms: 7 * day_ms,
+    purpose: 'a message from a client or an app server, not stored yet',
+    ...proto(event.MessageSubmitted),
+  }),
+  messageStored: topic<'message.stored', MessageStoredJson>({
+    name: 'message.stored',
+    payload: 'MessageStoredJson',
+    key: ({ conversation }) => conversation,
+    partitions: 'busy',
+    retention_ms: 7 * day_ms,
+    external: 'read',
+    purpose: 'every stored message, in order per conversation, for businesses',
+    ...json<MessageStoredJson>(),
+  }),
+  deliveryRequested: topic<'delivery.requested', event.IDeliveryRequested>({
+    name: 'delivery.requested',
+    payload: 'DeliveryRequested',
+    key: ({ ref }) => ref.conversation,
+    partitions: 'busy',
+    retention_ms: 3 * day_ms,
+    purpose: 'a stored message and who is to get it',
+    ...proto(event.DeliveryRequested),
+  }),
+  gateOutbound: topic<'gate.{}.outbound', event.IOutbound>({
+    name: 'gate.{}.outbound',
+    payload: 'Outbound',
+    key: () => null,
+    partitions: 1,
+    retention_ms: hour_ms,
+    maxMessageBytes: answerBytes,
+    merge: mergeOutbound,
+    purpose: 'packets for the sockets of one gate, each once with all its readers',
+    ...proto(event.Outbound),
+  }),
+  deliveryAcked: topic<'delivery.acked', event.IDeliveryAcked>({
+    name: 'delivery.acked',
+    payload: 'DeliveryAcked',
+    key: ({ login }) => String(login.user_id),
+    partitions: 'busy',
+    retention_ms: 3 * day_ms,
+    purpose: 'a device said that it has a message',
+    ...proto(event.DeliveryAcked),
+  }),
+  deliveryMissed: topic<'delivery.missed', event.IDeliveryMissed>({
+    name: 'delivery.missed',
+    payload: 'DeliveryMissed',
+    key: ({ login }) => String(login.user_id),
+    partitions: 2,
+    retention_ms: day_ms,
+    purpose: 'a gate got a message for a login that it does not hold',
+    ...proto(event.DeliveryMissed),
+  }),
+  deliveryCheck5s: deliveryCheck('delivery.check.5s', 0),
+  deliveryCheck15s: deliveryCheck('delivery.check.15s', 1),
+  deliveryCheck60s: deliveryCheck('delivery.check.60s', 2),
+  pushTriggered: topic<'push.triggered', event.IPushTriggered>({
+    name: 'push.triggered',
+    payload: 'PushTriggered',
+    key: ({ reader_user_id, device }) => `${reader_user_id}:${deviceKey(device)}`,
+    partitions: 2,
+    retention_ms: 3 * day_ms,
+    purpose: 'a device to be notified of a message through its vendor',
+    ...proto(event.PushTriggered),
+  }),
+  presenceChanged: topic<'presence.changed', PresenceChangedJson>({
+    name: 'presence.changed',
+    payload: 'PresenceChangedJson',
+    key: ({ user_id }) => user_id,
+    partitions: 2,
+    retention_ms: 7 * day_ms,
+    external: 'read',
+    purpose: 'a device went online, offline, was kicked or logged out, for businesses',
+    ...json<PresenceChangedJson>(),
+  }),
+  receiptChanged: topic<'receipt.changed', ReceiptChangedJson>({
+    name: 'receipt.changed',
+    payload: 'ReceiptChangedJson',
+    key: ({ conversation }) => conversation,
+    partitions: 2,
+    retention_ms: 7 * day_ms,
+    external: 'read',
+    purpose: 'a message was read, for businesses',
+    ...json<ReceiptChangedJson>(),
+  }),
+  requestLogin: topic<'request.login', event.ILoginRequested>({
+    name: 'request.login',
+    payload: 'LoginRequested',
+    key: ({ origin }) => String(origin.user_id),
+    partitions: 'busy',
+    retention_ms: day_ms,
+    maxMessageBytes: answerBytes,
+    purpose: 'logins and logouts; the offset is the login number',
+    ...proto(event.LoginRequested),
+  }),
+  requestQuery: topic<'request.query', event.IQueryRequested>({
+    name: 'request.query',
+    payload: 'QueryRequested',
+    key: ({ origin }) => String(origin.user_id),
+    partitions: 'busy',
+    retention_ms: day_ms,
+    maxMessageBytes: answerBytes,
+    purpose: 'sessions, history, latest id, messages by id',
+    ...proto(event.QueryRequested),
+  }),
+  requestRead: topic<'request.read', event.IReadRequested>({
+    name: 'request.read',
+    payload: 'ReadRequested',
+    key: ({ read }) => conversationOf(read.user_id, read.session_id),
+    partitions: 'busy',
+    retention_ms: day_ms,
+    maxMessageBytes: answerBytes,
+    purpose: 'a user has read a conversation up to a message',
+    ...proto(event.ReadRequested),
+  }),
+  requestUser: topic<'request.user', event.IUserRequested>({
+    name: 'request.user',
+    payload: 'UserRequested',
+    key: ({ origin }) => String(origin.user_id),
+    partitions: 2,
+    retention_ms: day_ms,
+    maxMessageBytes: answerBytes,
+    purpose: "an app server's call about users",
+    ...proto(event.UserRequested),
+  }),
+} as const
+
+/** Where a record that a consumer group could not use is kept, with the reason in its headers. */
+export const deadLetterName = (topicName: string, group: string): string => `${topicName}.${group}.dlq`
+
+/** The full name on the brokers. */
+export const fullName = (prefix: string, each: AnyTopic, instance = ''): string =>
+  prefix + each.name.replace('{}', instance)
+
+const deadLetterRetention_ms = 30 * day_ms
+
+/**
+ * Broker settings of one topic. Records that fall due later, and login numbers, go by the broker's clock.
+ * @param busyPartitions partitions of the topics that carry every message
+ */
+export function topicSettings(each: AnyTopic, prefix: string, busyPartitions: number, instance = ''): TopicSettings {
+  return {
+    name: fullName(prefix, each, instance),
+    partitions: each.partitions === 'busy' ? busyPartitions : each.partitions,
+    config: {
+      'cleanup.policy': 'delete',
+      'retention.ms': String(each.retention_ms),
+      'message.timestamp.type': 'LogAppendTime',
+      ...(each.maxMessageBytes === undefined ? {} : { 'max.message.bytes': String(each.maxMessageBytes) }),
+    },
+  }
+}
+
+/** Broker settings of a dead-letter topic. */
+export const deadLetterSettings = (each: AnyTopic, group: string, prefix: string): TopicSettings => ({
+  name: deadLetterName(fullName(prefix, each), group),
+  partitions: 1,
+  config: {
+    'cleanup.policy': 'delete',
+    'retention.ms': String(deadLetterRetention_ms),
+    'max.message.bytes': String(answerBytes),
+  },
+})
