@@ -283,7 +283,12 @@ const deadLetterRetention_ms = 30 * day_ms
  * Broker settings of one topic. Records that fall due later, and login numbers, go by the broker's clock.
  * @param busyPartitions partitions of the topics that carry every message
  */
-export function topicSettings(each: AnyTopic, prefix: string, busyPartitions: number, instance = ''): TopicSettings {
+export function topicSettings(
+  each: AnyTopic,
+  prefix: string,
+  busyPartitions: number,
+  instance = '',
+): TopicSettings {
   return {
     name: fullName(prefix, each, instance),
     partitions: each.partitions === 'busy' ? busyPartitions : each.partitions,

@@ -59,7 +59,11 @@ export interface WorkerDefinition<
   /** The only await before deciding: one read for the whole batch. */
   readonly load?: (events: readonly EventOf<Consumed>[], ports: Ports) => Promise<Loaded>
   /** Pure: what to do, as data. */
-  readonly decide: (event: EventOf<Consumed>, loaded: Loaded, place: Place) => readonly Outcome<Produced, Row>[]
+  readonly decide: (
+    event: EventOf<Consumed>,
+    loaded: Loaded,
+    place: Place,
+  ) => readonly Outcome<Produced, Row>[]
   /** All rows of a batch in one transaction; the answer is one element per row, in order. */
   readonly save?: (rows: readonly Row[], ports: Ports, places: readonly Place[]) => Promise<readonly Saved[]>
   /** Pure: what follows from a row that was saved. */

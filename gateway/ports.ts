@@ -1,0 +1,55 @@
+/** What a gate needs beside the bus. Types only; infra/redis implements them. */
+import type { DeviceName } from '../schemas/ids.js'
+
+/** host:port or URL of each transport that this gate offers. */
+export interface GateAddresses {
+  readonly tcp?: string
+  readonly tls?: string
+  readonly ws?: string
+  readonly wss?: string
+}
+
+export interface GateIdentity {
+  readonly gate_id: string
+  /** ms, this gate's start: higher = newer. */
+  readonly gate_epoch: number
+}
+
+export interface GateLease {
+  /**
+   * Takes or renews the lease for `lease_ms` and tells the directory our addresses and load.
+   * 'held': it was ours all the time. 'restored': it had lapsed or Redis lost it: register all devices again.
+   * 'fenced': a newer epoch has the id: close everything.
+   * Rejects when Redis is away.
+   */
+  renew(addresses: GateAddresses, connections: number): Promise<'held' | 'restored' | 'fenced'>
+  /** Gives it back at a clean stop. */
+  release(): Promise<void>
+}
+
+export interface GateDirectory {
+  /** Live gates, least loaded first. */
+  live(): Promise<readonly GateAddresses[]>
+}
+
+export interface RegisteredLogin {
+  readonly user_id: number
+  readonly device: DeviceName
+  readonly connection_id: number
+  readonly login_number: number
+  /** ms */
+  readonly since: number
+}
+
+export interface DevicePresence {
+  /** Again after a lost lease: one answer each; false = a higher login number holds its place. */
+  register(logins: readonly RegisteredLogin[]): Promise<readonly boolean[]>
+  /** A connection ended: true where presence was still this login's. */
+  remove(logins: readonly RegisteredLogin[]): Promise<readonly boolean[]>
+}
+
+/** What the workers say of themselves, through Redis. */
+export interface WorkerHealth {
+  /** Roles with a live heartbeat, and whether the database answered it. Rejects when Redis is away. */
+  check(): Promise<{ readonly roles: readonly string[]; readonly database: boolean }>
+}
