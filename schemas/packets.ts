@@ -9,147 +9,99 @@ export type MessageName = keyof typeof messageFields
 /** c2s: from client to server; s2c: the reverse. */
 export type Direction = 'c2s' | 's2c' | 'both'
 
-/** The generated encoder and decoder of one message: what it reads and what it can write. */
+/** The generated class of a message. */
+type ClassOf<Name> = Name extends `CIM.${infer File extends keyof typeof CIM}.${infer Message}`
+  ? (typeof CIM)[File][Message & keyof (typeof CIM)[File]]
+  : never
+
+/** The encoder and decoder of one message: what it reads, and what plain objects it writes. */
 interface MessageType<Read, Write> {
   encode(message: Write): { finish(): Uint8Array }
   decode(body: Uint8Array): Read
 }
 
 /** One command of the protocol and the message that its body holds. */
-export interface Command<Read = unknown, Write = never> {
+export interface Command<Type = MessageType<unknown, never>> {
   readonly id: number
   readonly direction: Direction
   readonly message: MessageName
-  readonly type: MessageType<Read, Write>
+  readonly type: Type
 }
 
-const command = <Read, Write>(
+const command = <Name extends MessageName>(
   id: number,
   direction: Direction,
-  message: MessageName,
-  type: MessageType<Read, Write>,
-): Command<Read, Write> => ({ id, direction, message, type })
-
-const { Group, List, Login, Message } = CIM
+  message: Name,
+): Command<ClassOf<Name>> => {
+  const [, file, name] = message.split('.') as ['CIM', keyof typeof CIM, string]
+  const classes: object = CIM[file]
+  return { id, direction, message, type: classes[name as keyof typeof classes] }
+}
 
 /** Every command that has a body, by the name that the spec gives it. */
 export const commands = {
-  AUTH_TOKEN_REQ: command(0x0101, 'c2s', 'CIM.Login.CIMAuthTokenReq', Login.CIMAuthTokenReq),
-  AUTH_TOKEN_RSP: command(0x0102, 's2c', 'CIM.Login.CIMAuthTokenRsp', Login.CIMAuthTokenRsp),
-  LOGOUT_REQ: command(0x0103, 'c2s', 'CIM.Login.CIMLogoutReq', Login.CIMLogoutReq),
-  LOGOUT_RSP: command(0x0104, 's2c', 'CIM.Login.CIMLogoutRsp', Login.CIMLogoutRsp),
-  HEARTBEAT: command(0x0105, 'both', 'CIM.Login.CIMHeartBeat', Login.CIMHeartBeat),
-  KICK_NOTIFY: command(0x0106, 's2c', 'CIM.Login.CIMKickNotify', Login.CIMKickNotify),
-  ERROR_NOTIFY: command(0x0109, 's2c', 'CIM.Login.CIMErrorNotify', Login.CIMErrorNotify),
-  RECONNECT_NOTIFY: command(0x010a, 's2c', 'CIM.Login.CIMReconnectNotify', Login.CIMReconnectNotify),
+  AUTH_TOKEN_REQ: command(0x0101, 'c2s', 'CIM.Login.CIMAuthTokenReq'),
+  AUTH_TOKEN_RSP: command(0x0102, 's2c', 'CIM.Login.CIMAuthTokenRsp'),
+  LOGOUT_REQ: command(0x0103, 'c2s', 'CIM.Login.CIMLogoutReq'),
+  LOGOUT_RSP: command(0x0104, 's2c', 'CIM.Login.CIMLogoutRsp'),
+  HEARTBEAT: command(0x0105, 'both', 'CIM.Login.CIMHeartBeat'),
+  KICK_NOTIFY: command(0x0106, 's2c', 'CIM.Login.CIMKickNotify'),
+  ERROR_NOTIFY: command(0x0109, 's2c', 'CIM.Login.CIMErrorNotify'),
+  RECONNECT_NOTIFY: command(0x010a, 's2c', 'CIM.Login.CIMReconnectNotify'),
 
-  RECENT_CONTACT_SESSION_REQ: command(
-    0x0201,
-    'c2s',
-    'CIM.List.CIMRecentContactSessionReq',
-    List.CIMRecentContactSessionReq,
-  ),
-  RECENT_CONTACT_SESSION_RSP: command(
-    0x0202,
-    's2c',
-    'CIM.List.CIMRecentContactSessionRsp',
-    List.CIMRecentContactSessionRsp,
-  ),
-  MSG_LIST_REQ: command(0x0205, 'c2s', 'CIM.List.CIMGetMsgListReq', List.CIMGetMsgListReq),
-  MSG_LIST_RSP: command(0x0206, 's2c', 'CIM.List.CIMGetMsgListRsp', List.CIMGetMsgListRsp),
-  SYNC_REQ: command(0x0210, 'c2s', 'CIM.List.CIMSyncReq', List.CIMSyncReq),
-  SYNC_RSP: command(0x0211, 's2c', 'CIM.List.CIMSyncRsp', List.CIMSyncRsp),
+  RECENT_CONTACT_SESSION_REQ: command(0x0201, 'c2s', 'CIM.List.CIMRecentContactSessionReq'),
+  RECENT_CONTACT_SESSION_RSP: command(0x0202, 's2c', 'CIM.List.CIMRecentContactSessionRsp'),
+  MSG_LIST_REQ: command(0x0205, 'c2s', 'CIM.List.CIMGetMsgListReq'),
+  MSG_LIST_RSP: command(0x0206, 's2c', 'CIM.List.CIMGetMsgListRsp'),
+  SYNC_REQ: command(0x0210, 'c2s', 'CIM.List.CIMSyncReq'),
+  SYNC_RSP: command(0x0211, 's2c', 'CIM.List.CIMSyncRsp'),
 
-  MSG_DATA: command(0x0301, 'both', 'CIM.Message.IMMsgData', Message.IMMsgData),
-  MSG_DATA_ACK: command(0x0302, 'both', 'CIM.Message.IMMsgDataAck', Message.IMMsgDataAck),
-  MSG_READ_ACK: command(0x0303, 'c2s', 'CIM.Message.IMMsgDataReadAck', Message.IMMsgDataReadAck),
-  MSG_READ_NOTIFY: command(0x0304, 's2c', 'CIM.Message.IMMsgDataReadNotify', Message.IMMsgDataReadNotify),
-  GET_LATEST_MSG_ID_REQ: command(
-    0x0305,
-    'c2s',
-    'CIM.Message.IMGetLatestMsgIdReq',
-    Message.IMGetLatestMsgIdReq,
-  ),
-  GET_LATEST_MSG_ID_RSP: command(
-    0x0306,
-    's2c',
-    'CIM.Message.IMGetLatestMsgIdRsp',
-    Message.IMGetLatestMsgIdRsp,
-  ),
-  GET_MSG_BY_ID_REQ: command(0x0307, 'c2s', 'CIM.Message.IMGetMsgByIdReq', Message.IMGetMsgByIdReq),
-  GET_MSG_BY_ID_RSP: command(0x0308, 's2c', 'CIM.Message.IMGetMsgByIdRsp', Message.IMGetMsgByIdRsp),
+  MSG_DATA: command(0x0301, 'both', 'CIM.Message.IMMsgData'),
+  MSG_DATA_ACK: command(0x0302, 'both', 'CIM.Message.IMMsgDataAck'),
+  MSG_READ_ACK: command(0x0303, 'c2s', 'CIM.Message.IMMsgDataReadAck'),
+  MSG_READ_NOTIFY: command(0x0304, 's2c', 'CIM.Message.IMMsgDataReadNotify'),
+  GET_LATEST_MSG_ID_REQ: command(0x0305, 'c2s', 'CIM.Message.IMGetLatestMsgIdReq'),
+  GET_LATEST_MSG_ID_RSP: command(0x0306, 's2c', 'CIM.Message.IMGetLatestMsgIdRsp'),
+  GET_MSG_BY_ID_REQ: command(0x0307, 'c2s', 'CIM.Message.IMGetMsgByIdReq'),
+  GET_MSG_BY_ID_RSP: command(0x0308, 's2c', 'CIM.Message.IMGetMsgByIdRsp'),
 
-  GROUP_CREATE_REQ: command(0x0501, 'c2s', 'CIM.Group.CIMGroupCreateReq', Group.CIMGroupCreateReq),
-  GROUP_CREATE_RSP: command(0x0502, 's2c', 'CIM.Group.CIMGroupCreateRsp', Group.CIMGroupCreateRsp),
-  GROUP_DISBAND_REQ: command(0x0503, 'c2s', 'CIM.Group.CIMGroupDisbandingReq', Group.CIMGroupDisbandingReq),
-  GROUP_DISBAND_RSP: command(0x0504, 's2c', 'CIM.Group.CIMGroupDisbandingRsp', Group.CIMGroupDisbandingRsp),
-  GROUP_EXIT_REQ: command(0x0505, 'c2s', 'CIM.Group.CIMGroupExitReq', Group.CIMGroupExitReq),
-  GROUP_EXIT_RSP: command(0x0506, 's2c', 'CIM.Group.CIMGroupExitRsp', Group.CIMGroupExitRsp),
-  GROUP_LIST_REQ: command(0x0507, 'c2s', 'CIM.Group.CIMGroupListReq', Group.CIMGroupListReq),
-  GROUP_LIST_RSP: command(0x0508, 's2c', 'CIM.Group.CIMGroupListRsp', Group.CIMGroupListRsp),
-  GROUP_INFO_REQ: command(0x0509, 'c2s', 'CIM.Group.CIMGroupInfoReq', Group.CIMGroupInfoReq),
-  GROUP_INFO_RSP: command(0x0510, 's2c', 'CIM.Group.CIMGroupInfoRsp', Group.CIMGroupInfoRsp),
-  GROUP_INVITE_MEMBER_REQ: command(
-    0x0511,
-    'c2s',
-    'CIM.Group.CIMGroupInviteMemberReq',
-    Group.CIMGroupInviteMemberReq,
-  ),
-  GROUP_INVITE_MEMBER_RSP: command(
-    0x0512,
-    's2c',
-    'CIM.Group.CIMGroupInviteMemberRsp',
-    Group.CIMGroupInviteMemberRsp,
-  ),
-  GROUP_KICK_OUT_MEMBER_REQ: command(
-    0x0513,
-    'c2s',
-    'CIM.Group.CIMGroupKickOutMemberReq',
-    Group.CIMGroupKickOutMemberReq,
-  ),
-  GROUP_KICK_OUT_MEMBER_RSP: command(
-    0x0514,
-    's2c',
-    'CIM.Group.CIMGroupKickOutMemberRsp',
-    Group.CIMGroupKickOutMemberRsp,
-  ),
-  GROUP_MEMBER_CHANGED_NOTIFY: command(
-    0x0515,
-    's2c',
-    'CIM.Group.CIMGroupMemberChangedNotify',
-    Group.CIMGroupMemberChangedNotify,
-  ),
-  GROUP_MEMBER_LIST_REQ: command(
-    0x0516,
-    'c2s',
-    'CIM.Group.CIMGroupMemberListReq',
-    Group.CIMGroupMemberListReq,
-  ),
-  GROUP_MEMBER_LIST_RSP: command(
-    0x0517,
-    's2c',
-    'CIM.Group.CIMGroupMemberListRsp',
-    Group.CIMGroupMemberListRsp,
-  ),
+  GROUP_CREATE_REQ: command(0x0501, 'c2s', 'CIM.Group.CIMGroupCreateReq'),
+  GROUP_CREATE_RSP: command(0x0502, 's2c', 'CIM.Group.CIMGroupCreateRsp'),
+  GROUP_DISBAND_REQ: command(0x0503, 'c2s', 'CIM.Group.CIMGroupDisbandingReq'),
+  GROUP_DISBAND_RSP: command(0x0504, 's2c', 'CIM.Group.CIMGroupDisbandingRsp'),
+  GROUP_EXIT_REQ: command(0x0505, 'c2s', 'CIM.Group.CIMGroupExitReq'),
+  GROUP_EXIT_RSP: command(0x0506, 's2c', 'CIM.Group.CIMGroupExitRsp'),
+  GROUP_LIST_REQ: command(0x0507, 'c2s', 'CIM.Group.CIMGroupListReq'),
+  GROUP_LIST_RSP: command(0x0508, 's2c', 'CIM.Group.CIMGroupListRsp'),
+  GROUP_INFO_REQ: command(0x0509, 'c2s', 'CIM.Group.CIMGroupInfoReq'),
+  GROUP_INFO_RSP: command(0x0510, 's2c', 'CIM.Group.CIMGroupInfoRsp'),
+  GROUP_INVITE_MEMBER_REQ: command(0x0511, 'c2s', 'CIM.Group.CIMGroupInviteMemberReq'),
+  GROUP_INVITE_MEMBER_RSP: command(0x0512, 's2c', 'CIM.Group.CIMGroupInviteMemberRsp'),
+  GROUP_KICK_OUT_MEMBER_REQ: command(0x0513, 'c2s', 'CIM.Group.CIMGroupKickOutMemberReq'),
+  GROUP_KICK_OUT_MEMBER_RSP: command(0x0514, 's2c', 'CIM.Group.CIMGroupKickOutMemberRsp'),
+  GROUP_MEMBER_CHANGED_NOTIFY: command(0x0515, 's2c', 'CIM.Group.CIMGroupMemberChangedNotify'),
+  GROUP_MEMBER_LIST_REQ: command(0x0516, 'c2s', 'CIM.Group.CIMGroupMemberListReq'),
+  GROUP_MEMBER_LIST_RSP: command(0x0517, 's2c', 'CIM.Group.CIMGroupMemberListRsp'),
 
-  USER_LIST_REQ: command(0x0601, 'c2s', 'CIM.List.CIMUserListReq', List.CIMUserListReq),
-  USER_LIST_RSP: command(0x0602, 's2c', 'CIM.List.CIMUserListRsp', List.CIMUserListRsp),
+  USER_LIST_REQ: command(0x0601, 'c2s', 'CIM.List.CIMUserListReq'),
+  USER_LIST_RSP: command(0x0602, 's2c', 'CIM.List.CIMUserListRsp'),
 
-  REPORT_REQ: command(0x0801, 'c2s', 'CIM.Message.CIMReportReq', Message.CIMReportReq),
-  REPORT_RSP: command(0x0802, 's2c', 'CIM.Message.CIMReportRsp', Message.CIMReportRsp),
-  PUSH_DATA: command(0x0803, 's2c', 'CIM.Message.CIMPushData', Message.CIMPushData),
-  PUSH_DATA_ACK: command(0x0804, 'c2s', 'CIM.Message.CIMPushDataAck', Message.CIMPushDataAck),
+  REPORT_REQ: command(0x0801, 'c2s', 'CIM.Message.CIMReportReq'),
+  REPORT_RSP: command(0x0802, 's2c', 'CIM.Message.CIMReportRsp'),
+  PUSH_DATA: command(0x0803, 's2c', 'CIM.Message.CIMPushData'),
+  PUSH_DATA_ACK: command(0x0804, 'c2s', 'CIM.Message.CIMPushDataAck'),
 } as const
 
 export type CommandName = keyof typeof commands
 
-/** The decoded body of a command. */
+/** The decoded body of a command. Optional fields that were not sent are null. */
 export type BodyOf<Name extends CommandName> =
-  (typeof commands)[Name] extends Command<infer Read, infer _Write> ? Read : never
+  (typeof commands)[Name]['type'] extends MessageType<infer Read, never> ? Read : never
 
 /** What can be written as the body of a command: a plain object. */
-export type WritableBodyOf<Name extends CommandName> =
-  (typeof commands)[Name] extends Command<infer _Read, infer Write> ? Write : never
+export type WritableBodyOf<Name extends CommandName> = Parameters<
+  (typeof commands)[Name]['type']['encode']
+>[0]
 
 const namesById = new Map(
   Object.entries(commands).map(([name, { id }]) => [id, name as CommandName] as const),
