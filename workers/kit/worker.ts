@@ -78,8 +78,8 @@ export interface Checkpoint<Ports> {
   readonly begin: (partitions: readonly number[], ports: Ports) => Promise<void>
   /** Makes durable what these partitions brought. False: it was lost, read again from the committed offsets. */
   readonly flush: (partitions: readonly number[], ports: Ports) => Promise<boolean>
-  /** All records up to this time (ms) have been handled in these partitions. */
-  readonly progress: (partitions: readonly number[], time: number, ports: Ports) => Promise<void>
+  /** All records up to this time (ms) have been handled in these partitions. False: something was lost, as above. */
+  readonly progress: (partitions: readonly number[], time: number, ports: Ports) => Promise<boolean>
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a worker of whatever types

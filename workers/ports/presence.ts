@@ -74,6 +74,9 @@ export interface PendingAcks extends AckLookup {
   read(partition: number): Promise<readonly (PendingAck & { readonly time: number })[] | undefined>
   /** Forgets what was flushed. */
   drop(partition: number, acks: readonly PendingAck[]): Promise<void>
-  /** All records appended up to `time` (ms) have been handled in these partitions. */
-  progressed(partitions: readonly number[], time: number): Promise<void>
+  /**
+   * All records appended up to `time` (ms) have been handled in these partitions. False, and nothing is written,
+   * when the claim of one of them is gone: what Redis lost must be read again first.
+   */
+  progressed(partitions: readonly number[], time: number): Promise<boolean>
 }
