@@ -1,0 +1,114 @@
+/** Delivery state of readers' copies, and the messages themselves for a second delivery. */
+import type { Pool } from 'pg'
+import type {
+  AckedCopy,
+  AckStore,
+  CopyKey,
+  DeliveryStates,
+  MessageForReader,
+  MessageReader,
+} from '../../workers/ports/messages.js'
+
+const acksPerFlush = 2_000
+
+/** Writes acks with im_flush_acks (migration 0003), in bounded steps. */
+export function createAckStore(pool: Pool): AckStore {
+  return {
+    async flush(acks) {
+      for (let at = 0; at < acks.length; at += acksPerFlush) await flushSome(pool, acks.slice(at, at + acksPerFlush))
+    },
+  }
+}
+
+async function flushSome(pool: Pool, acks: readonly AckedCopy[]): Promise<void> {
+  const values = [
+    acks.map((ack) => ack.reader_user_id),
+    acks.map((ack) => ack.device),
+    acks.map((ack) => ack.from_user_id),
+    acks.map((ack) => ack.msg_id),
+    acks.map((ack) => ack.time),
+  ]
+  await pool.query({
+    name: 'flush-acks',
+    text: 'SELECT im_flush_acks($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[])',
+    values,
+  })
+}
+
+const statesSql = `
+  SELECT coalesce(m.acked_by, own.acked_by) AS acked_by,
+         k.r <> k.f AND coalesce(s.read_msg_id >= k.n, false) AS read
+    FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[]) WITH ORDINALITY k(r, f, i, c, n, o)
+    LEFT JOIN im_message_recv m ON k.r <> k.f AND m.msg_to = k.r AND m.conversation = k.c AND m.msg_id = k.n
+    LEFT JOIN im_message_send own ON k.r = k.f AND own.from_id = k.f AND own.client_msg_id = k.i
+    LEFT JOIN im_session s ON s.user_id = k.r AND s.session_type = 1 AND s.peer_id = k.f
+   ORDER BY k.o`
+
+/** What PostgreSQL knows of each copy; acks that still wait in Redis are not in it. */
+export function createDeliveryStates(pool: Pool): DeliveryStates {
+  return {
+    async of(keys) {
+      const { rows } = await pool.query<{ acked_by: string[] | null; read: boolean }>({
+        name: 'delivery-states',
+        text: statesSql,
+        values: keyColumns(keys),
+      })
+      return rows.map(({ acked_by, read }) => (acked_by === null ? undefined : { acked_by, read }))
+    },
+  }
+}
+
+const keyColumns = (keys: readonly CopyKey[]): unknown[] => [
+  keys.map((key) => key.reader_user_id),
+  keys.map((key) => key.from_user_id),
+  keys.map((key) => key.msg_id),
+  keys.map((key) => key.conversation),
+  keys.map((key) => key.server_msg_id),
+]
+
+interface MessageRow {
+  from_id: number | null
+  to_id: number
+  client_msg_id: string
+  msg_id: number
+  msg_type: number
+  msg_content: Buffer
+  attach: string | null
+  mention: number[] | null
+  created: number
+}
+
+const messagesSql = `
+  SELECT s.from_id, s.to_id, s.client_msg_id, s.msg_id, s.msg_type, s.msg_content, s.attach, s.mention, s.created
+    FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY k(f, i, o)
+    LEFT JOIN im_message_send s ON s.from_id = k.f AND s.client_msg_id = k.i
+   ORDER BY k.o`
+
+/** Messages by their sender's key. */
+export function createMessageReader(pool: Pool): MessageReader {
+  return {
+    async of(keys) {
+      const { rows } = await pool.query<MessageRow>({
+        name: 'messages-by-key',
+        text: messagesSql,
+        values: [keys.map((key) => key.from_user_id), keys.map((key) => key.msg_id)],
+      })
+      return rows.map(toMessage)
+    },
+  }
+}
+
+function toMessage(row: MessageRow): MessageForReader | undefined {
+  if (row.from_id === null) return undefined
+  return {
+    from_user_id: row.from_id,
+    to_session_id: row.to_id,
+    msg_id: row.client_msg_id,
+    server_msg_id: row.msg_id,
+    msg_type: row.msg_type,
+    msg_data: row.msg_content,
+    attach: row.attach,
+    mention: row.mention ?? [],
+    stored_time: row.created,
+  }
+}

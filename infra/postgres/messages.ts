@@ -1,0 +1,75 @@
+/** Numbering and storing: the MessageStore over im_store_single (migration 0002). */
+import { createHash } from 'node:crypto'
+import type { Pool } from 'pg'
+import type { MessageStore, NewMessage, StoredMessage } from '../../workers/ports/messages.js'
+import { isUniqueViolation } from './errors.js'
+
+/** Two owners of one partition, or one msg_id to two receivers at once, can meet this often before it is odd. */
+const maxJudgements = 10
+
+interface ResultRow {
+  res_code: number
+  number: number | null
+  stored_at: number | null
+  repeated: boolean
+}
+
+/** Stores on this pool. One round trip per batch. */
+export function createMessageStore(pool: Pool): MessageStore {
+  return {
+    async store(messages) {
+      for (let judgement = 1; ; judgement++) {
+        try {
+          const { rows } = await pool.query<ResultRow>({ name: 'store-single', text: storeSql, values: columns(messages) })
+          return rows.map(toStored)
+        } catch (error) {
+          // The whole batch was rolled back; judged again it finds what the other owner stored.
+          if (!isUniqueViolation(error) || judgement === maxJudgements) throw error
+        }
+      }
+    },
+  }
+}
+
+const storeSql = `SELECT res_code, number, stored_at, repeated
+  FROM im_store_single($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::smallint[], $6::bytea[], $7::bytea[],
+                       $8::text[], $9::text[], $10::integer[], $11::smallint[], $12)`
+
+/** The arrays of im_store_single, in its order. */
+function columns(messages: readonly NewMessage[]): unknown[] {
+  const column = <T>(of: (message: NewMessage) => T): T[] => messages.map(of)
+  return [
+    column((message) => message.from_user_id),
+    column((message) => message.to_user_id),
+    column((message) => message.msg_id),
+    column((message) => message.conversation),
+    column((message) => message.msg_type),
+    column((message) => asBuffer(message.msg_data)),
+    column(contentHash),
+    column((message) => message.attach),
+    column((message) => (message.mention.length === 0 ? null : `{${message.mention.join(',')}}`)),
+    column((message) => message.msg_seq),
+    column((message) => message.client_type),
+    Date.now(),
+  ]
+}
+
+/** Of all that makes a repeat the same message, beside receiver and type (spec 1, Identifiers). */
+function contentHash(message: NewMessage): Buffer {
+  const hash = createHash('sha256').update(message.msg_data)
+  if (message.attach !== null) hash.update('\0attach\0').update(message.attach)
+  if (message.mention.length > 0) hash.update(`\0mention\0${message.mention.join(',')}`)
+  return hash.digest().subarray(0, 16)
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+function toStored(row: ResultRow): StoredMessage {
+  const stored = row.res_code === 0
+  return {
+    res_code: row.res_code,
+    server_msg_id: stored ? (row.number ?? 0) : 0,
+    stored_time: stored ? (row.stored_at ?? 0) : 0,
+    repeated: stored && row.repeated,
+  }
+}
