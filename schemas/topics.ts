@@ -3,7 +3,7 @@
  * topic names. Who writes and who reads is declared by the workers and the gateway themselves.
  */
 import { coffeechat } from '../proto/index.js'
-import type { TopicSettings } from './bus.js'
+import type { OutgoingRecord, TopicSettings } from './bus.js'
 import { conversationOf, deviceKey } from './ids.js'
 
 import event = coffeechat.event
@@ -311,3 +311,18 @@ export const deadLetterSettings = (each: AnyTopic, group: string, prefix: string
     'max.message.bytes': String(answerBytes),
   },
 })
+
+/** The record that carries an event to its topic. */
+export const recordOf = <T extends AnyTopic>(
+  prefix: string,
+  each: T,
+  event: EventOf<T>,
+  instance?: string,
+): OutgoingRecord => ({
+  topic: fullName(prefix, each, instance),
+  key: each.key(event),
+  value: asBuffer(each.encode(event)),
+})
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

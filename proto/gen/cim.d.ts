@@ -4874,6 +4874,9 @@ export namespace coffeechat {
             /** OutboundPacket msg_type. */
             msg_type: (number|null);
 
+            /** OutboundPacket repeated. */
+            repeated: (boolean|null);
+
             /**
              * Encodes the specified OutboundPacket message. Does not implicitly {@link coffeechat.event.OutboundPacket.verify|verify} messages.
              * @param message OutboundPacket message or plain object to encode
@@ -4921,6 +4924,9 @@ export namespace coffeechat {
 
                 /** OutboundPacket msg_type */
                 msg_type?: (number|null);
+
+                /** OutboundPacket repeated */
+                repeated?: (boolean|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

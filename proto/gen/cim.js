@@ -6962,6 +6962,7 @@ export const coffeechat = $root.coffeechat = (() => {
             OutboundPacket.prototype.close = null;
             OutboundPacket.prototype.delay_ms = null;
             OutboundPacket.prototype.msg_type = null;
+            OutboundPacket.prototype.repeated = null;
 
             OutboundPacket.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -6986,6 +6987,8 @@ export const coffeechat = $root.coffeechat = (() => {
                     writer.uint32(56).uint32(message.delay_ms);
                 if (message.msg_type != null && $Object.hasOwnProperty.call(message, "msg_type"))
                     writer.uint32(64).uint32(message.msg_type);
+                if (message.repeated != null && $Object.hasOwnProperty.call(message, "repeated"))
+                    writer.uint32(72).bool(message.repeated);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -7067,6 +7070,12 @@ export const coffeechat = $root.coffeechat = (() => {
                             if (wireType !== 0)
                                 break;
                             message.msg_type = reader.uint32();
+                            continue;
+                        }
+                    case 9: {
+                            if (wireType !== 0)
+                                break;
+                            message.repeated = reader.bool();
                             continue;
                         }
                     }

@@ -149,6 +149,45 @@ export const messageFields = {
     [12,"attach","optional","string"],
     [13,"sender_client_type","required","CIM.Def.CIMClientType"],
   ],
+  "CIM.Login.CIMAuthTokenReq": [
+    [1,"user_id","required","uint64"],
+    [2,"nick_name","required","string"],
+    [3,"user_token","required","string"],
+    [4,"client_type","required","CIM.Def.CIMClientType"],
+    [5,"client_version","optional","string"],
+    [20,"device_id","optional","string"],
+  ],
+  "CIM.Login.CIMAuthTokenRsp": [
+    [1,"server_time","required","uint32"],
+    [2,"result_code","required","CIM.Def.CIMErrorCode"],
+    [3,"result_string","optional","string"],
+    [4,"user_info","optional","CIM.Def.CIMUserInfo"],
+  ],
+  "CIM.Login.CIMLogoutReq": [
+    [1,"user_id","required","uint64"],
+    [2,"client_type","required","CIM.Def.CIMClientType"],
+  ],
+  "CIM.Login.CIMLogoutRsp": [
+    [1,"result_code","required","uint32"],
+  ],
+  "CIM.Login.CIMHeartBeat": [
+  ],
+  "CIM.Login.CIMKickNotify": [
+    [1,"user_id","required","uint64"],
+    [2,"client_type","required","CIM.Def.CIMClientType"],
+    [3,"reason","required","CIM.Def.CIMKickReason"],
+    [4,"message","optional","string"],
+  ],
+  "CIM.Login.CIMErrorNotify": [
+    [1,"command_id","required","uint32"],
+    [2,"seq_num","required","uint32"],
+    [3,"result_code","required","CIM.Def.CIMErrorCode"],
+    [4,"result_string","optional","string"],
+  ],
+  "CIM.Login.CIMReconnectNotify": [
+    [1,"delay_ms","required","uint32"],
+    [2,"address","repeated","string"],
+  ],
   "CIM.List.CIMRecentContactSessionReq": [
     [1,"user_id","required","uint64"],
     [2,"latest_update_time","required","uint32"],
@@ -193,45 +232,6 @@ export const messageFields = {
   "CIM.List.CIMUserListRsp": [
     [1,"user_id","required","uint64"],
     [2,"user_info_list","repeated","CIM.Def.CIMUserInfo"],
-  ],
-  "CIM.Login.CIMAuthTokenReq": [
-    [1,"user_id","required","uint64"],
-    [2,"nick_name","required","string"],
-    [3,"user_token","required","string"],
-    [4,"client_type","required","CIM.Def.CIMClientType"],
-    [5,"client_version","optional","string"],
-    [20,"device_id","optional","string"],
-  ],
-  "CIM.Login.CIMAuthTokenRsp": [
-    [1,"server_time","required","uint32"],
-    [2,"result_code","required","CIM.Def.CIMErrorCode"],
-    [3,"result_string","optional","string"],
-    [4,"user_info","optional","CIM.Def.CIMUserInfo"],
-  ],
-  "CIM.Login.CIMLogoutReq": [
-    [1,"user_id","required","uint64"],
-    [2,"client_type","required","CIM.Def.CIMClientType"],
-  ],
-  "CIM.Login.CIMLogoutRsp": [
-    [1,"result_code","required","uint32"],
-  ],
-  "CIM.Login.CIMHeartBeat": [
-  ],
-  "CIM.Login.CIMKickNotify": [
-    [1,"user_id","required","uint64"],
-    [2,"client_type","required","CIM.Def.CIMClientType"],
-    [3,"reason","required","CIM.Def.CIMKickReason"],
-    [4,"message","optional","string"],
-  ],
-  "CIM.Login.CIMErrorNotify": [
-    [1,"command_id","required","uint32"],
-    [2,"seq_num","required","uint32"],
-    [3,"result_code","required","CIM.Def.CIMErrorCode"],
-    [4,"result_string","optional","string"],
-  ],
-  "CIM.Login.CIMReconnectNotify": [
-    [1,"delay_ms","required","uint32"],
-    [2,"address","repeated","string"],
   ],
   "CIM.Message.IMMsgData": [
     [1,"from_user_id","required","uint64"],

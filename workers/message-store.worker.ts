@@ -1,0 +1,116 @@
+/** A submitted message is numbered and stored; its sender is acked after COMMIT, never before (I1). */
+import { type CIM, coffeechat } from '../proto/index.js'
+import { conversationOf } from '../schemas/ids.js'
+import { commands } from '../schemas/packets.js'
+import { topics } from '../schemas/topics.js'
+import { answer } from './kit/answers.js'
+import { defineWorker, type EmitOf, emit, save } from './kit/worker.js'
+import type { MessageStore, NewMessage, StoredMessage } from './ports/messages.js'
+
+import event = coffeechat.event
+
+const single = 1
+
+/** A message on its way into the tables, with what is needed to answer for it. */
+interface Submission extends NewMessage {
+  readonly submitted: event.IMessageSubmitted
+}
+
+export const messageStore = defineWorker({
+  name: 'message-store',
+  consumes: topics.messageSubmitted,
+  produces: [topics.gateOutbound, topics.deliveryRequested, topics.messageStored],
+
+  decide: (submitted) => [save(submissionOf(submitted))],
+
+  save: (rows: readonly Submission[], { messages }: { messages: MessageStore }) => messages.store(rows),
+
+  // A repeat emits all that a first one does, with the first number: the first worker may have died between
+  // COMMIT and publishing (spec 2, single chat 2).
+  saved: (row: Submission, stored: StoredMessage) =>
+    stored.res_code === 0
+      ? [ack(row, stored), deliver(row, stored), report(row, stored)]
+      : [ack(row, stored)],
+})
+
+function submissionOf(submitted: event.IMessageSubmitted): Submission {
+  const { origin, message } = submitted
+  return {
+    submitted,
+    from_user_id: message.from_user_id,
+    to_user_id: message.to_session_id,
+    msg_id: message.msg_id,
+    conversation: conversationOf(message.from_user_id, message.to_session_id),
+    msg_type: message.msg_type,
+    msg_data: message.msg_data,
+    attach: message.attach || null,
+    mention: message.mention_user_id ?? [],
+    msg_seq: origin.seq_num,
+    client_type: origin.device.client_type,
+  }
+}
+
+const ack = (row: Submission, stored: StoredMessage) =>
+  answer(
+    row.submitted.origin,
+    commands.MSG_DATA_ACK,
+    {
+      from_user_id: row.from_user_id,
+      to_session_id: row.to_user_id,
+      msg_id: row.msg_id,
+      res_code: stored.res_code,
+      session_type: single,
+      ...(stored.res_code === 0
+        ? { create_time: stored.stored_time, server_msg_id: stored.server_msg_id }
+        : {}),
+    },
+    { repeated: stored.repeated },
+  )
+
+function deliver(row: Submission, stored: StoredMessage): EmitOf<typeof topics.deliveryRequested> {
+  const { submitted } = row
+  return emit(topics.deliveryRequested, {
+    ref: {
+      from_user_id: row.from_user_id,
+      to_session_id: row.to_user_id,
+      msg_id: row.msg_id,
+      session_type: single,
+      conversation: row.conversation,
+      server_msg_id: stored.server_msg_id,
+    },
+    body: commands.MSG_DATA.type.encode(delivered(submitted.message, stored)).finish(),
+    reader_user_id: row.to_user_id === row.from_user_id ? [] : [row.to_user_id],
+    origin: submitted.origin,
+    stored_time: stored.stored_time,
+    msg_type: row.msg_type,
+  })
+}
+
+/** The message as its readers get it: the server's number and time (spec 1, "Times and states"). */
+const delivered = (message: CIM.Message.IIMMsgData, stored: StoredMessage): CIM.Message.IIMMsgData => ({
+  from_user_id: message.from_user_id,
+  to_session_id: message.to_session_id,
+  msg_id: message.msg_id,
+  create_time: stored.stored_time,
+  msg_type: message.msg_type,
+  msg_data: message.msg_data,
+  session_type: single,
+  server_msg_id: stored.server_msg_id,
+  ...(message.mention_user_id?.length ? { mention_user_id: message.mention_user_id } : {}),
+  ...(message.attach ? { attach: message.attach } : {}),
+})
+
+const report = (row: Submission, stored: StoredMessage): EmitOf<typeof topics.messageStored> =>
+  emit(topics.messageStored, {
+    conversation: row.conversation,
+    session_type: single,
+    from_user_id: String(row.from_user_id),
+    to_session_id: String(row.to_user_id),
+    msg_id: row.msg_id,
+    server_msg_id: String(stored.server_msg_id),
+    msg_type: row.msg_type,
+    create_time: stored.stored_time,
+    data: Buffer.from(row.msg_data.buffer, row.msg_data.byteOffset, row.msg_data.byteLength).toString(
+      'base64',
+    ),
+  })
