@@ -1,0 +1,24 @@
+/** Whose fault a database error is: the event's (it would fail for ever) or the world's (it passes). */
+
+const sqlState = (error: unknown): string => {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return ''
+  const { code } = error
+  // Errors of sockets carry a code too (ECONNREFUSED …); a SQLSTATE has five characters of this alphabet.
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : ''
+}
+
+/**
+ * True where the event itself cannot be stored: SQLSTATE classes 22 (its values) and 23 (the constraints).
+ * Everything else is the world's: 08, 40, 53, 57, 58, a broken connection, a timeout. Try again later.
+ */
+export const isEventFault = (error: unknown): boolean => /^2[23]/.test(sqlState(error))
+
+/** Another transaction was first with this key: judge the batch again (spec 2, "Single chat" 2). */
+export const isUniqueViolation = (error: unknown): boolean => sqlState(error) === '23505'
+
+/** The database of the URL does not exist. */
+export const isMissingDatabase = (error: unknown): boolean => sqlState(error) === '3D000'
+
+/** Somebody else has just created it: seen before the insert into the catalogue, or by its unique index. */
+export const isDuplicateDatabase = (error: unknown): boolean =>
+  sqlState(error) === '42P04' || isUniqueViolation(error)

@@ -1,0 +1,100 @@
+/** Connections to PostgreSQL. Every bigint of ours is below 2^53, so they are read as numbers. */
+import pg from 'pg'
+import type { Logger } from '../../schemas/log.js'
+
+const connectTimeout_ms = 3_000
+/** The server gives up first, so that a client whose answer is late knows that nothing was done. */
+const statementTimeout_ms = 6_000
+const queryTimeout_ms = 8_000
+const idleTimeout_ms = 30_000
+
+const int8_oid = 20
+const int8Array_oid = 1016
+
+/** @throws RangeError where a number would be rounded */
+function toSafeInteger(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw new RangeError(`bigint ${text} is beyond 2^53`)
+  return value
+}
+
+const toSafeIntegers = (text: string): (number | null)[] =>
+  text === '{}'
+    ? []
+    : text
+        .slice(1, -1)
+        .split(',')
+        .map((item) => (item === 'NULL' ? null : toSafeInteger(item)))
+
+const textParsers = new Map<number, (text: string) => unknown>([
+  [int8_oid, toSafeInteger],
+  [int8Array_oid, toSafeIntegers],
+])
+
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: string) =>
+    (format === 'binary' ? undefined : textParsers.get(oid)) ??
+    pg.types.getTypeParser(oid, format as 'text' | undefined),
+}
+
+/**
+ * Opens connections as they are needed and closes those that are idle. Rejects within seconds when the
+ * database is away: see infra/postgres/errors.ts for whose fault an error is.
+ * @param url postgres://user:password@host:port/database
+ * @param max connections at once
+ */
+export function createPool(url: string, max: number, log: Logger): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max,
+    types,
+    application_name: 'coffeechat',
+    connectionTimeoutMillis: connectTimeout_ms,
+    statement_timeout: statementTimeout_ms,
+    query_timeout: queryTimeout_ms,
+    idleTimeoutMillis: idleTimeout_ms,
+    keepAlive: true,
+  })
+  // Without a listener an idle connection that breaks (a restart of the database) would end the process.
+  pool.on('error', (error) => log.warn({ error }, 'an idle database connection broke'))
+  return pool
+}
+
+/** What both a pool and one of its clients can do. */
+export interface Queryable {
+  query<Row extends pg.QueryResultRow>(query: pg.QueryConfig): Promise<pg.QueryResult<Row>>
+}
+
+/**
+ * A hot query: the server parses and plans it once per connection.
+ * @param name unique among all prepared queries
+ */
+export const prepared =
+  <Row extends pg.QueryResultRow>(name: string, text: string) =>
+  async (on: Queryable, values: unknown[]): Promise<Row[]> =>
+    (await on.query<Row>({ name, text, values })).rows
+
+/**
+ * Runs `work` in one transaction on one connection: COMMIT when it resolves, ROLLBACK when it throws.
+ * A connection whose ROLLBACK fails is closed.
+ */
+export async function inTransaction<Result>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<Result>,
+): Promise<Result> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query('BEGIN')
+    const result = await work(client)
+    await client.query('COMMIT')
+    return result
+  } catch (error) {
+    await client.query('ROLLBACK').catch((reason: Error) => {
+      broken = reason
+    })
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}
