@@ -95,5 +95,6 @@ write('cim.d.ts', declarations(readFileSync(join(outFolder, 'cim.d.ts'), 'utf8')
 await pbjs([...staticModule, '--no-comments', '--out', join(outFolder, 'cim.js'), ...protoFiles])
 write('cim.js', banner + readFileSync(join(outFolder, 'cim.js'), 'utf8'))
 
-const root = await new protobuf.Root().load(protoFiles, { keepCase: true })
+// Not the asynchronous load: it puts files in the order in which they happen to be read.
+const root = new protobuf.Root().loadSync(protoFiles, { keepCase: true })
 write('descriptor.ts', descriptorSource(descriptor(root)))

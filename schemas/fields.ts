@@ -33,7 +33,7 @@ export const fieldLimits = {
 } as const satisfies Record<string, FieldLimit>
 
 /** The limits of one field: a repeated string has one for the list and one for each of its elements. */
-export type LimitsOfField = readonly FieldLimit[]
+type LimitsOfField = readonly FieldLimit[]
 
 const limits = fieldLimits
 

@@ -35,7 +35,7 @@ interface CheckedMessage {
   readonly requiredBits: number
 }
 
-const notProtobuf = 'the body is not protobuf'
+const notProtobuf = 'is not protobuf'
 
 const scalarChecks: Readonly<Record<string, ValueCheck>> = {
   uint64: checkUint64,
@@ -51,7 +51,8 @@ for (const name of Object.keys(messageFields)) checkedMessage(name as MessageNam
  * `undefined`: it may. Never throws. The size of msg_data is not judged here: it has a setting and its own answer.
  */
 export function checkBody(message: MessageName, body: Uint8Array): string | undefined {
-  return checkMessage(checkedMessages.get(message)!, { bytes: body, at: 0, end: body.length })
+  const broken = checkMessage(checkedMessages.get(message)!, { bytes: body, at: 0, end: body.length })
+  return broken === notProtobuf ? `the body ${broken}` : broken
 }
 
 function checkMessage(message: CheckedMessage, cursor: Cursor): string | undefined {
@@ -112,7 +113,7 @@ function checkNested(message: CheckedMessage): ValueCheck {
     cursor.end = end
     const broken = checkMessage(message, cursor)
     cursor.end = outerEnd
-    return broken === undefined ? undefined : `.${broken}`
+    return broken === undefined || broken === notProtobuf ? broken : `.${broken}`
   }
 }
 

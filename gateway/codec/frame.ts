@@ -1,7 +1,7 @@
 /** Packets out of bytes and into bytes (spec 1-wire, "Header"). Knows the header, not what a body means. */
 
 /** length u32, version u16, flag u16, service_id u16, command_id u16, seq_num u16, reserved u16; all big-endian. */
-export const headerBytes = 16
+const headerBytes = 16
 const protocolVersion = 1
 
 /** One whole packet. `body` shares memory with what was received. */
@@ -30,7 +30,7 @@ export interface FrameReader {
 }
 
 /** Settings of a reader: the longest packet, header included, that it takes. */
-export interface FrameLimits {
+interface FrameLimits {
   readonly maxPacketBytes: number
 }
 

@@ -16,7 +16,7 @@ export function decodePacket<Name extends CommandName>(name: Name, body: Buffer)
   return { ok: true, body: type.decode(body) as BodyOf<Name> }
 }
 
-/** The bytes of a body. Throws where a required field is missing: that is a fault of ours. */
+/** The bytes of a body. That no required field is missing is for the type to see; nothing checks it again. */
 export function encodeBody<Name extends CommandName>(name: Name, body: WritableBodyOf<Name>): Uint8Array {
   return commands[name].type.encode(body as never).finish()
 }

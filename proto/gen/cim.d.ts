@@ -5360,6 +5360,9 @@ export namespace coffeechat {
             /** CheckEntry sender_device. */
             sender_device: (coffeechat.event.Device|null);
 
+            /** CheckEntry push_owed. */
+            push_owed: (boolean|null);
+
             /**
              * Encodes the specified CheckEntry message. Does not implicitly {@link coffeechat.event.CheckEntry.verify|verify} messages.
              * @param message CheckEntry message or plain object to encode
@@ -5401,6 +5404,9 @@ export namespace coffeechat {
 
                 /** CheckEntry sender_device */
                 sender_device?: (coffeechat.event.Device.$Properties|null);
+
+                /** CheckEntry push_owed */
+                push_owed?: (boolean|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

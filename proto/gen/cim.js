@@ -7684,6 +7684,7 @@ export const coffeechat = $root.coffeechat = (() => {
             CheckEntry.prototype.first_time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             CheckEntry.prototype.msg_type = null;
             CheckEntry.prototype.sender_device = null;
+            CheckEntry.prototype.push_owed = null;
 
             CheckEntry.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -7702,6 +7703,8 @@ export const coffeechat = $root.coffeechat = (() => {
                     writer.uint32(40).uint32(message.msg_type);
                 if (message.sender_device != null && $Object.hasOwnProperty.call(message, "sender_device"))
                     $root.coffeechat.event.Device.encode(message.sender_device, writer.uint32(50).fork(), _depth + 1).ldelim();
+                if (message.push_owed != null && $Object.hasOwnProperty.call(message, "push_owed"))
+                    writer.uint32(56).bool(message.push_owed);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -7771,6 +7774,12 @@ export const coffeechat = $root.coffeechat = (() => {
                             if (wireType !== 2)
                                 break;
                             message.sender_device = $root.coffeechat.event.Device.decode(reader, reader.size(), $undefined, _depth + 1, message.sender_device);
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 0)
+                                break;
+                            message.push_owed = reader.bool();
                             continue;
                         }
                     }
