@@ -21,7 +21,7 @@ export const conversationOf = (fromUserId: number, toSessionId: number): string 
 /** One device of a user: the client type, or the type with the device_id where one was sent. */
 export interface DeviceName {
   readonly client_type: number
-  readonly device_id?: string | null | undefined
+  readonly device_id?: string | null
 }
 
 /** `2` or `2:my-phone`: the device's name in Redis fields, database columns and logs. */

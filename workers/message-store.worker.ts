@@ -1,9 +1,10 @@
 /** A submitted message is numbered and stored; its sender is acked after COMMIT, never before (I1). */
-import { type CIM, coffeechat } from '../proto/index.js'
+import { coffeechat } from '../proto/index.js'
 import { conversationOf } from '../schemas/ids.js'
 import { commands } from '../schemas/packets.js'
 import { topics } from '../schemas/topics.js'
 import { answer } from './kit/answers.js'
+import { messageBody } from './kit/deliveries.js'
 import { defineWorker, type EmitOf, emit, save } from './kit/worker.js'
 import type { MessageStore, NewMessage, StoredMessage } from './ports/messages.js'
 
@@ -78,27 +79,13 @@ function deliver(row: Submission, stored: StoredMessage): EmitOf<typeof topics.d
       conversation: row.conversation,
       server_msg_id: stored.server_msg_id,
     },
-    body: commands.MSG_DATA.type.encode(delivered(submitted.message, stored)).finish(),
+    body: messageBody(single, { ...row, ...stored, to_session_id: row.to_user_id }),
     reader_user_id: row.to_user_id === row.from_user_id ? [] : [row.to_user_id],
     origin: submitted.origin,
     stored_time: stored.stored_time,
     msg_type: row.msg_type,
   })
 }
-
-/** The message as its readers get it: the server's number and time (spec 1, "Times and states"). */
-const delivered = (message: CIM.Message.IIMMsgData, stored: StoredMessage): CIM.Message.IIMMsgData => ({
-  from_user_id: message.from_user_id,
-  to_session_id: message.to_session_id,
-  msg_id: message.msg_id,
-  create_time: stored.stored_time,
-  msg_type: message.msg_type,
-  msg_data: message.msg_data,
-  session_type: single,
-  server_msg_id: stored.server_msg_id,
-  ...(message.mention_user_id?.length ? { mention_user_id: message.mention_user_id } : {}),
-  ...(message.attach ? { attach: message.attach } : {}),
-})
 
 const report = (row: Submission, stored: StoredMessage): EmitOf<typeof topics.messageStored> =>
   emit(topics.messageStored, {

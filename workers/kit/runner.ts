@@ -90,7 +90,7 @@ function createBatchHandler(worker: AnyWorker, ports: unknown, frame: Frame, pro
     const started = Date.now()
     const { entries, rejected } = decode(worker, batch)
     const emits: Emit[] = []
-    await handleEntries(worker, ports, frame, entries, emits, rejected)
+    await alive(batch, () => handleEntries(worker, ports, frame, entries, emits, rejected))
     const records = [
       ...toRecords(frame.prefix, emits),
       ...rejected.map((each) => deadLetter(frame, worker, each)),
@@ -105,6 +105,24 @@ function createBatchHandler(worker: AnyWorker, ports: unknown, frame: Frame, pro
       age_ms: Date.now() - (batch.records[0]?.timestamp ?? started),
     })
   }
+}
+
+const heartbeatEvery_ms = 1_500
+
+/** Keeps our place in the group while a batch takes long (a check that waits for the ack tracker). */
+async function alive(batch: RecordBatch, work: () => Promise<void>): Promise<void> {
+  let lost: unknown
+  const timer = setInterval(() => {
+    batch.heartbeat().catch((error: unknown) => {
+      lost = error
+    })
+  }, heartbeatEvery_ms)
+  try {
+    await work()
+  } finally {
+    clearInterval(timer)
+  }
+  if (lost !== undefined) throw lost
 }
 
 function decode(worker: AnyWorker, batch: RecordBatch): { entries: Entry[]; rejected: Rejected[] } {
@@ -153,6 +171,7 @@ async function attempt(worker: AnyWorker, ports: unknown, entries: readonly Entr
   const loaded: unknown = await worker.load?.(
     entries.map((entry) => entry.event),
     ports,
+    entries.map((entry) => entry.place),
   )
   const emits: Emit[] = []
   const rejected: Rejected[] = []

@@ -57,7 +57,11 @@ export interface WorkerDefinition<
   readonly consumes: Consumed
   readonly produces: readonly Produced[]
   /** The only await before deciding: one read for the whole batch. */
-  readonly load?: (events: readonly EventOf<Consumed>[], ports: Ports) => Promise<Loaded>
+  readonly load?: (
+    events: readonly EventOf<Consumed>[],
+    ports: Ports,
+    places: readonly Place[],
+  ) => Promise<Loaded>
   /** Pure: what to do, as data. */
   readonly decide: (
     event: EventOf<Consumed>,

@@ -1,0 +1,82 @@
+/** What delivery and its checks share: writing one message to devices, and triggering a notification. */
+import { type CIM, coffeechat } from '../../proto/index.js'
+import { type DeviceName, deviceKey } from '../../schemas/ids.js'
+import { commands } from '../../schemas/packets.js'
+import { topics } from '../../schemas/topics.js'
+import type { MessageForReader } from '../ports/messages.js'
+import type { PresentDevice } from '../ports/presence.js'
+import { type EmitOf, emit } from './worker.js'
+
+import event = coffeechat.event
+
+/** The bytes of `msg_feature` (field 25, varint), the last field of IMMsgData: appended, not encoded anew. */
+const featureField = (feature: CIM.Def.CIMMessageFeature): Buffer => Buffer.from([0xc8, 0x01, feature])
+
+/** One record per gate, holding the packet once and the list of its readers' logins. */
+export function deliverTo(
+  devices: readonly PresentDevice[],
+  ref: event.IMessageRef,
+  body: Uint8Array,
+  feature: CIM.Def.CIMMessageFeature,
+): EmitOf<typeof topics.gateOutbound>[] {
+  if (devices.length === 0) return []
+  const bytes = feature === 0 ? body : Buffer.concat([body, featureField(feature)])
+  const targetsByGate = new Map<string, event.ITarget[]>()
+  for (const each of devices) {
+    const target: event.ITarget = {
+      gate_epoch: each.gate_epoch,
+      connection_id: each.connection_id,
+      login_number: each.login_number,
+      user_id: each.user_id,
+      device: each.device,
+    }
+    const targets = targetsByGate.get(each.gate_id)
+    if (targets) targets.push(target)
+    else targetsByGate.set(each.gate_id, [target])
+  }
+  return [...targetsByGate].map(([gate, target]) =>
+    emit(
+      topics.gateOutbound,
+      { packet: [{ target, command_id: commands.MSG_DATA.id, body: bytes, ref }] },
+      gate,
+    ),
+  )
+}
+
+/** Phones with no connection, whatever else of their user is online. */
+export const offlinePhones = (
+  phones: readonly DeviceName[],
+  present: readonly PresentDevice[],
+): DeviceName[] => {
+  if (phones.length === 0) return []
+  const online = new Set(present.map(({ device }) => deviceKey(device)))
+  return phones.filter((phone) => !online.has(deviceKey(phone)))
+}
+
+/** A device is to be notified of a message. */
+export const triggerPush = (
+  reader_user_id: number,
+  device: DeviceName,
+  ref: event.IMessageRef,
+  reason: event.PushReason,
+  time: number,
+  msg_type?: number | null,
+): EmitOf<typeof topics.pushTriggered> =>
+  emit(topics.pushTriggered, { reader_user_id, device, ref, reason, time, ...(msg_type ? { msg_type } : {}) })
+
+/** A stored message as its readers get it, without msg_feature (spec 1, "Times and states"). */
+export const messageBody = (session_type: number, message: MessageForReader): Uint8Array =>
+  commands.MSG_DATA.type
+    .encode({
+      from_user_id: message.from_user_id,
+      to_session_id: message.to_session_id,
+      msg_id: message.msg_id,
+      create_time: message.stored_time,
+      msg_type: message.msg_type,
+      msg_data: message.msg_data,
+      session_type,
+      server_msg_id: message.server_msg_id,
+      ...(message.mention.length > 0 ? { mention_user_id: [...message.mention] } : {}),
+      ...(message.attach === null ? {} : { attach: message.attach }),
+    })
+    .finish()
