@@ -1,0 +1,148 @@
+/** Kafka of the local stack: one node in KRaft mode, broker and controller in one JVM. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { closeSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { until } from './answers.js'
+import { logFile } from './logs.js'
+import type { Program } from './supervise.js'
+import { withProgress } from './terminal.js'
+
+export interface KafkaPorts {
+  kafka: number
+  controller: number
+}
+
+/**
+ * What every way of running the local broker sets.
+ * The largest record is 6 MiB (spec 3: one answer is one record); the rest is room for its batch.
+ */
+export const brokerSettings: Readonly<Record<string, string>> = {
+  'process.roles': 'broker,controller',
+  'node.id': '1',
+  'controller.listener.names': 'CONTROLLER',
+  'inter.broker.listener.name': 'PLAINTEXT',
+  'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+  'auto.create.topics.enable': 'false',
+  'compression.type': 'producer',
+  'message.max.bytes': String(7 * 1024 * 1024),
+  'replica.fetch.max.bytes': String(7 * 1024 * 1024),
+  // otherwise the kernel's write-back of the log stalls PostgreSQL's fsync on the same disk
+  'log.flush.interval.ms': '100',
+  'log.flush.scheduler.interval.ms': '100',
+  'log.segment.bytes': String(128 * 1024 * 1024),
+  'log.retention.check.interval.ms': '60000',
+  'log.index.size.max.bytes': String(1024 * 1024),
+  // allocated at start, 128 MiB by default: only the consumers' offsets are compacted here
+  'log.cleaner.dedupe.buffer.size': String(4 * 1024 * 1024),
+  'group.initial.rebalance.delay.ms': '0',
+  'offsets.topic.num.partitions': '8',
+  'offsets.topic.replication.factor': '1',
+  'transaction.state.log.num.partitions': '4',
+  'transaction.state.log.replication.factor': '1',
+  'transaction.state.log.min.isr': '1',
+  'share.coordinator.state.topic.replication.factor': '1',
+  'share.coordinator.state.topic.min.isr': '1',
+  // after kill -9 the controller refuses the broker until its old session has run out (9 s by default)
+  'broker.heartbeat.interval.ms': '500',
+  'broker.session.timeout.ms': '3000',
+  'num.network.threads': '2',
+  'num.io.threads': '4',
+}
+
+// The full compiler and G1: the first tier alone and the serial collector cost a core.
+// The periodic collection gives memory back while nothing happens.
+const jvmFlags = [
+  '-Xms64m',
+  '-Xmx512m',
+  '-XX:+UseG1GC',
+  '-XX:G1PeriodicGCInterval=30000',
+  '-XX:MaxGCPauseMillis=20',
+  '-XX:MaxDirectMemorySize=128m',
+  '-Djava.awt.headless=true',
+]
+
+const logging = `status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{ISO8601} %-5p %c{1} %m%n
+rootLogger.level = warn
+rootLogger.appenderRef.console.ref = console
+logger.server.name = kafka.server
+logger.server.level = info
+`
+
+const listeners = ({ kafka, controller }: KafkaPorts): Record<string, string> => ({
+  'controller.quorum.voters': `1@127.0.0.1:${controller}`,
+  listeners: `PLAINTEXT://127.0.0.1:${kafka},CONTROLLER://127.0.0.1:${controller}`,
+  'advertised.listeners': `PLAINTEXT://127.0.0.1:${kafka}`,
+})
+
+/**
+ * The broker as a program; formats its folder at the first start (about 2 s).
+ * @param java path of a Java of at least 17
+ * @param jars folder of the broker's jars
+ */
+export async function kafkaProgram(
+  { java, jars }: { java: string; jars: string },
+  dataDir: string,
+  ports: KafkaPorts,
+  env: NodeJS.ProcessEnv,
+): Promise<Program> {
+  const folder = join(dataDir, 'kafka')
+  const log = logFile(dataDir, 'kafka')
+  const loggingFile = join(folder, 'log4j2.properties')
+  const settingsFile = join(folder, 'server.properties')
+  const settings = { ...brokerSettings, ...listeners(ports), 'log.dirs': join(folder, 'log') }
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(loggingFile, logging)
+  writeFileSync(
+    settingsFile,
+    `${Object.entries(settings)
+      .map((pair) => pair.join('='))
+      .join('\n')}\n`,
+  )
+  const jvm = [`-Dlog4j2.configurationFile=${loggingFile}`, '-cp', join(jars, '*')]
+
+  if (!existsSync(join(folder, 'log', 'meta.properties'))) {
+    const clusterId = randomBytes(16).toString('base64url')
+    const args = [...jvm, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', settingsFile]
+    await withProgress(
+      "formatting Kafka's folder",
+      promisify(execFile)(java, ['-XX:TieredStopAtLevel=1', ...args]),
+    )
+  }
+  return {
+    name: 'kafka',
+    rank: 'backing',
+    stopSignal: 'SIGTERM',
+    launch(): ChildProcess {
+      const output = log.open()
+      const child = spawn(java, [...jvmFlags, ...jvm, 'kafka.Kafka', settingsFile], {
+        cwd: folder,
+        detached: true,
+        stdio: ['ignore', output, output],
+        // glibc's arena for every thread would keep tens of MiB for nothing
+        env: { ...env, MALLOC_ARENA_MAX: '2' },
+      })
+      closeSync(output)
+      return child
+    },
+    ready: (_child, ended) => kafkaAnswers(ports.kafka, ended),
+    lastWords: () => `${log.path}:\n${log.tail(10)}`,
+  }
+}
+
+// length 10; api key 18 (ApiVersions), version 0, correlation id 1, no client id
+const apiVersionsRequest = Buffer.from('0000000a0012000000000001ffff', 'hex')
+
+/** Resolves once the broker answers a request: it opens its port only when it may serve. */
+export function kafkaAnswers(port: number, ended: AbortSignal): Promise<void> {
+  return until(ended, () => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(apiVersionsRequest))
+    return { socket, isAnswer: (reply) => reply.length > 8 }
+  })
+}

@@ -1,0 +1,15 @@
+/** The roles that `--processes` runs as processes of their own. */
+export const roleNames = [
+  'gateway',
+  'presence',
+  'message-store',
+  'delivery',
+  'ack-tracker',
+  'delivery-check',
+  'delivery-missed',
+  'offline-push',
+  'login',
+  'queries',
+  'read-marker',
+  'users',
+] as const

@@ -1,0 +1,125 @@
+/** `npm start`, once the checkout is prepared: brings the whole stack up and stays until it is to go down. */
+import { join, resolve } from 'node:path'
+import { type Config, describeSettings, readConfig } from '../../schemas/config.js'
+import { type Backing, startBacking } from './backing.js'
+import { type Command, help, readCommand } from './commands.js'
+import { localFilePath, writeLocalFile } from './folder.js'
+import { type Frame, inFrame, type Launch } from './frame.js'
+import { chooseListeners, type Listeners } from './listeners.js'
+import { type Launchpad, ourProgram, runSetup } from './programs.js'
+import { roleNames } from './roles.js'
+import { keepRunning } from './supervise.js'
+import { CannotStart, say, seconds } from './terminal.js'
+import { banner, demoUsersOf } from './welcome.js'
+
+/** Settings of our processes: the user's, and what was found or made for them. */
+function childSettings(frame: Frame, config: Config, backing: Backing, dataDir: string): NodeJS.ProcessEnv {
+  const { apiKey, tokenSecret, gateId } = frame.folder.keepsakes
+  const made = config.PROFILE === 'local' ? { API_KEY: apiKey, TOKEN_SECRET: tokenSecret } : {}
+  const given = Object.fromEntries(Object.entries(frame.env).filter(([, value]) => value !== ''))
+  return {
+    ...made,
+    GATE_ID: gateId,
+    ...given,
+    PROFILE: config.PROFILE,
+    DATA_DIR: dataDir,
+    KAFKA_BROKERS: backing.kafka,
+    DATABASE_URL: backing.postgres,
+    REDIS_URL: backing.redis,
+  }
+}
+
+/** Each process by its name and roles: one for all, or one for each. */
+function processesOf(config: Config, command: Command): { name: string; roles: readonly string[] }[] {
+  const roles = config.ROLES.includes('all') ? roleNames : config.ROLES
+  if (command.processes) return roles.map((role) => ({ name: role, roles: [role] }))
+  return [{ name: config.ROLES.join('+'), roles: config.ROLES }]
+}
+
+/** Starts our processes; local.json is whole before the first of them can serve. */
+async function startOurs(
+  frame: Frame,
+  launchpad: Launchpad,
+  listeners: Listeners,
+  processes: ReturnType<typeof processesOf>,
+  backing: Backing,
+): Promise<void> {
+  const { register, folder, shutdown } = frame
+  register.onChange(() => {
+    if (shutdown.asked.aborted) return
+    writeLocalFile(folder.path, {
+      kafka: backing.kafka,
+      postgres: backing.postgres,
+      redis: backing.redis,
+      http: listeners.http(),
+      tcp: listeners.tcp(),
+      api_key: firstKey(launchpad.env),
+      ...(backing.postgresFolder === undefined ? {} : { postgres_folder: backing.postgresFolder }),
+      pids: { starter: process.pid, ...register.pids() },
+    })
+  })
+  const starts = processes.map(({ name, roles }) => {
+    const program = ourProgram(name, roles, launchpad, (served) =>
+      roles.includes('gateway') || roles.includes('all') ? listeners.settings(served) : Promise.resolve({}),
+    )
+    return keepRunning(program, register, shutdown.asked)
+  })
+  await Promise.all(starts)
+}
+
+const firstKey = (env: NodeJS.ProcessEnv): string => (env.API_KEY ?? '').split(',')[0]?.trim() ?? ''
+
+async function bringUp(frame: Frame, command: Command, config: Config): Promise<number> {
+  const { root, env, register, folder, shutdown, guard } = frame
+  const listeners = await chooseListeners(env, config.HOST)
+  const given = { kafka: env.KAFKA_BROKERS, postgres: env.DATABASE_URL, redis: env.REDIS_URL }
+  const backing = await startBacking(given, frame, {
+    install: command.install,
+    watchContainers: guard.watchContainers,
+  })
+  say(`Kafka, PostgreSQL and Redis are up (${seconds(Date.now() - frame.begun)})`)
+
+  const settings = childSettings(frame, config, backing, folder.path)
+  const launchpad: Launchpad = { root, dataDir: folder.path, env: settings, register }
+  await runSetup(launchpad)
+  await startOurs(frame, launchpad, listeners, processesOf(config, command), backing)
+
+  const demo = config.PROFILE === 'local' && !command.expose && settings.EXPOSE !== 'true'
+  const apiKey = config.PROFILE === 'local' ? firstKey(settings) : undefined
+  say(
+    banner({
+      tcp: listeners.tcp(),
+      http: listeners.http(),
+      moved: listeners.moved(),
+      apiKey,
+      users: demo ? await demoUsersOf(listeners.http(), firstKey(settings)) : [],
+      logs: join(folder.path, 'logs'),
+      localFile: localFilePath(folder.path),
+    }),
+  )
+  say(`ready (${seconds(Date.now() - frame.begun)})`)
+  await new Promise((done) => shutdown.asked.addEventListener('abort', done))
+  return 0
+}
+
+/** Runs `npm start` to its end; exits the program. */
+export async function start(launch: Launch): Promise<void> {
+  let command: Command
+  let config: Config
+  const env = { ...launch.env }
+  try {
+    command = readCommand(launch.argv)
+    if (command.expose) env.EXPOSE = 'true'
+    config = readConfig(env)
+  } catch (error) {
+    if (!(error instanceof CannotStart) && (error as Error).name !== 'ConfigError') throw error
+    process.stderr.write(`${(error as Error).message}\n`)
+    process.exit(1)
+  }
+  if (command.help) {
+    say(help(describeSettings()))
+    process.exit(0)
+  }
+  const dataDir = resolve(launch.root, config.DATA_DIR)
+  await inFrame({ ...launch, env }, dataDir, (frame) => bringUp(frame, command, config))
+}
