@@ -1,0 +1,82 @@
+-- Session lists by whole seconds, and read positions (spec 2, "Pulling", "Read and unread").
+
+-- Lists are ordered by (updated in seconds, peer), both falling: pages follow this index.
+DROP INDEX im_session_changed;
+CREATE INDEX im_session_changed ON im_session (user_id, (updated / 1000) DESC, peer_id DESC);
+
+-- When the read that moved read_msg_id reached its gate, ms. A request with this very time and number is that
+-- read again: the worker may have died between COMMIT and publishing, so it is answered as the first time.
+ALTER TABLE im_session ADD COLUMN read_at bigint NOT NULL DEFAULT 0;
+
+-- Moves read positions of single chats; one element of each array per read, in the order they came.
+--   p_number: 0 = the highest number that p_msg_id has in this conversation; else it decides
+--   p_time:   ms, when the gate got the read
+-- Answers one row per read, in order:
+--   changed: this read moved the position, or is the one that did. Of several reads of one user and peer only the
+--            furthest counts. A position never moves back, nor beyond what is stored.
+--   number, client_msg_id: of the message that was read; null where nothing changed
+-- The sessions of both users get a new time: a pull of what changed shows the unread count and the receipt.
+CREATE FUNCTION im_mark_read(
+  p_user bigint[], p_peer bigint[], p_msg_id text[], p_number bigint[], p_time bigint[], p_now bigint)
+RETURNS TABLE (changed boolean, number bigint, client_msg_id text)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  -- In the order of im_store_single, so that the two never wait for each other in a circle. What it stores for
+  -- these users is from here on either committed and counted below, or adds itself after us (promise I6).
+  PERFORM FROM im_session s
+    JOIN (SELECT a.u, a.p FROM unnest(p_user, p_peer) a(u, p)
+          UNION SELECT a.p, a.u FROM unnest(p_user, p_peer) a(u, p)) k
+      ON s.user_id = k.u AND s.session_type = 1 AND s.peer_id = k.p
+   ORDER BY s.user_id, s.peer_id FOR UPDATE OF s;
+
+  RETURN QUERY
+    WITH asked AS MATERIALIZED (
+      SELECT a.o, a.u, a.p, a.t, pair.c, s.read_msg_id AS was, s.read_at AS was_at,
+             s.last_msg_id AS last,
+             CASE WHEN a.n > 0 THEN a.n ELSE greatest(
+               (SELECT x.msg_id FROM im_message_send x
+                 WHERE x.from_id = a.u AND x.client_msg_id = a.i AND x.to_id = a.p),
+               (SELECT x.msg_id FROM im_message_send x
+                 WHERE x.from_id = a.p AND x.client_msg_id = a.i AND x.to_id = a.u)) END AS n
+        FROM unnest(p_user, p_peer, p_msg_id, p_number, p_time) WITH ORDINALITY a(u, p, i, n, t, o)
+        JOIN im_session s ON s.user_id = a.u AND s.session_type = 1 AND s.peer_id = a.p
+       CROSS JOIN LATERAL (SELECT 'c:' || least(a.u, a.p) || ':' || greatest(a.u, a.p) AS c) pair
+    ), furthest AS MATERIALIZED (
+      SELECT DISTINCT ON (u, p) * FROM asked WHERE n BETWEEN 1 AND last ORDER BY u, p, n DESC, o
+    ), moved AS MATERIALIZED (
+      SELECT * FROM furthest WHERE n > was
+    ), undelivered AS MATERIALIZED (
+      -- A copy that the flush of acks has in its hands is being marked there: no need to wait for it.
+      SELECT m.msg_to, m.conversation, m.msg_id, k.t
+        FROM moved k JOIN im_message_recv m
+          ON m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > k.was AND m.msg_id <= k.n
+       WHERE m.delivered = 0 FOR UPDATE OF m SKIP LOCKED
+    ), delivered AS (
+      UPDATE im_message_recv m SET delivered = 1, delivered_at = d.t FROM undelivered d
+       WHERE m.msg_to = d.msg_to AND m.conversation = d.conversation AND m.msg_id = d.msg_id
+    ), positions AS (
+      -- One row per session: both users may have read in one batch, and one may talk to themselves.
+      SELECT e.u, e.p, max(e.c) AS c, max(e.mine) AS mine, max(e.t) AS t, max(e.theirs) AS theirs
+        FROM (SELECT u, p, c, n AS mine, t, NULL::bigint AS theirs FROM moved
+              UNION ALL SELECT p, u, c, NULL, NULL, n FROM moved) e
+       GROUP BY e.u, e.p
+    ), sessions AS (
+      UPDATE im_session s
+         SET read_msg_id = coalesce(k.mine, s.read_msg_id),
+             read_at = coalesce(k.t, s.read_at),
+             peer_read_msg_id = greatest(s.peer_read_msg_id, k.theirs),
+             unread = CASE WHEN k.mine IS NULL THEN s.unread ELSE (
+               SELECT count(*) FROM im_message_recv m
+                WHERE m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > k.mine AND m.msg_type <> 6) END,
+             updated = greatest(s.updated, p_now)
+        FROM positions k
+       WHERE s.user_id = k.u AND s.session_type = 1 AND s.peer_id = k.p
+    )
+    SELECT f.o IS NOT NULL, f.n, coalesce(theirs.client_msg_id, mine.client_msg_id)
+      FROM unnest(p_user) WITH ORDINALITY a(u, o)
+      LEFT JOIN furthest f ON f.o = a.o AND (f.n > f.was OR f.n = f.was AND f.t = f.was_at)
+      LEFT JOIN im_message_recv theirs ON theirs.msg_to = f.u AND theirs.conversation = f.c AND theirs.msg_id = f.n
+      LEFT JOIN im_message_send mine ON mine.from_id = f.u AND mine.to_id = f.p AND mine.msg_id = f.n
+     ORDER BY a.o;
+END $$;
