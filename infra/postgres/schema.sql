@@ -1,0 +1,320 @@
+-- The schema after all migrations. Written by npm run schema; do not edit.
+
+CREATE TABLE im_conversation (
+  conversation text COLLATE "C" NOT NULL,
+  last_msg_id bigint NOT NULL DEFAULT 0,
+  CONSTRAINT im_conversation_pkey PRIMARY KEY (conversation)
+) WITH (fillfactor=50);
+
+CREATE TABLE im_device (
+  user_id bigint NOT NULL,
+  client_type smallint NOT NULL,
+  device_id text COLLATE "C" NOT NULL DEFAULT ''::text,
+  last_login bigint NOT NULL,
+  logged_out boolean NOT NULL DEFAULT false,
+  CONSTRAINT im_device_pkey PRIMARY KEY (user_id, client_type, device_id)
+) WITH (fillfactor=70);
+
+CREATE TABLE im_message_recv (
+  msg_to bigint NOT NULL,
+  conversation text COLLATE "C" NOT NULL,
+  msg_id bigint NOT NULL,
+  msg_from bigint NOT NULL,
+  group_id bigint,
+  client_msg_id text COLLATE "C" NOT NULL,
+  client_type smallint NOT NULL,
+  msg_type smallint NOT NULL,
+  content bytea,
+  attach text,
+  mention bigint[],
+  msg_feature smallint NOT NULL DEFAULT 0,
+  cmd_id integer NOT NULL,
+  msg_seq integer NOT NULL,
+  send_time bigint NOT NULL,
+  delivered smallint NOT NULL DEFAULT 0,
+  delivered_at bigint,
+  acked_by text[] NOT NULL DEFAULT '{}'::text[],
+  CONSTRAINT im_message_recv_pkey PRIMARY KEY (msg_to, conversation, msg_id)
+) PARTITION BY HASH (msg_to);
+
+CREATE TABLE im_message_recv_0 PARTITION OF im_message_recv FOR VALUES WITH (modulus 4, remainder 0) WITH (fillfactor=80);
+
+CREATE TABLE im_message_recv_1 PARTITION OF im_message_recv FOR VALUES WITH (modulus 4, remainder 1) WITH (fillfactor=80);
+
+CREATE TABLE im_message_recv_2 PARTITION OF im_message_recv FOR VALUES WITH (modulus 4, remainder 2) WITH (fillfactor=80);
+
+CREATE TABLE im_message_recv_3 PARTITION OF im_message_recv FOR VALUES WITH (modulus 4, remainder 3) WITH (fillfactor=80);
+
+CREATE TABLE im_message_send (
+  from_id bigint NOT NULL,
+  client_msg_id text COLLATE "C" NOT NULL,
+  msg_id bigint NOT NULL,
+  to_id bigint NOT NULL,
+  group_id bigint,
+  msg_type smallint NOT NULL,
+  msg_content bytea NOT NULL,
+  content_hash bytea NOT NULL,
+  attach text,
+  mention bigint[],
+  msg_res_code smallint NOT NULL DEFAULT 0,
+  msg_feature smallint NOT NULL DEFAULT 0,
+  msg_status smallint NOT NULL DEFAULT 5,
+  cmd_id integer NOT NULL,
+  msg_seq integer NOT NULL,
+  client_type smallint NOT NULL,
+  acked_by text[] NOT NULL DEFAULT '{}'::text[],
+  created bigint NOT NULL,
+  updated bigint NOT NULL,
+  CONSTRAINT im_message_send_from_id_client_msg_id_key UNIQUE (from_id, client_msg_id)
+) PARTITION BY HASH (from_id);
+
+CREATE TABLE im_message_send_0 PARTITION OF im_message_send FOR VALUES WITH (modulus 4, remainder 0) WITH (fillfactor=90);
+
+CREATE TABLE im_message_send_1 PARTITION OF im_message_send FOR VALUES WITH (modulus 4, remainder 1) WITH (fillfactor=90);
+
+CREATE TABLE im_message_send_2 PARTITION OF im_message_send FOR VALUES WITH (modulus 4, remainder 2) WITH (fillfactor=90);
+
+CREATE TABLE im_message_send_3 PARTITION OF im_message_send FOR VALUES WITH (modulus 4, remainder 3) WITH (fillfactor=90);
+
+CREATE TABLE im_push_ledger (
+  reader_id bigint NOT NULL,
+  device text COLLATE "C" NOT NULL,
+  from_id bigint NOT NULL,
+  client_msg_id text COLLATE "C" NOT NULL,
+  notification_id uuid NOT NULL,
+  reason text NOT NULL,
+  state text NOT NULL,
+  provider text,
+  answer text,
+  attempts integer NOT NULL DEFAULT 0,
+  created bigint NOT NULL,
+  updated bigint NOT NULL,
+  CONSTRAINT im_push_ledger_pkey PRIMARY KEY (reader_id, device, from_id, client_msg_id)
+);
+
+CREATE TABLE im_push_token (
+  user_id bigint NOT NULL,
+  client_type smallint NOT NULL,
+  device_id text COLLATE "C" NOT NULL DEFAULT ''::text,
+  provider text NOT NULL,
+  token text NOT NULL,
+  "position" smallint NOT NULL DEFAULT 0,
+  created bigint NOT NULL,
+  CONSTRAINT im_push_token_pkey PRIMARY KEY (user_id, client_type, device_id, provider)
+);
+
+CREATE TABLE im_session (
+  user_id bigint NOT NULL,
+  session_type smallint NOT NULL,
+  peer_id bigint NOT NULL,
+  session_status smallint NOT NULL DEFAULT 0,
+  is_robot_session boolean NOT NULL DEFAULT false,
+  last_msg_id bigint NOT NULL DEFAULT 0,
+  read_msg_id bigint NOT NULL DEFAULT 0,
+  peer_read_msg_id bigint NOT NULL DEFAULT 0,
+  unread integer NOT NULL DEFAULT 0,
+  pinned boolean NOT NULL DEFAULT false,
+  muted boolean NOT NULL DEFAULT false,
+  draft text,
+  extend_data text,
+  created bigint NOT NULL,
+  updated bigint NOT NULL,
+  read_at bigint NOT NULL DEFAULT 0,
+  CONSTRAINT im_session_extend_data_check CHECK ((octet_length(extend_data) <= 4096)),
+  CONSTRAINT im_session_pkey PRIMARY KEY (user_id, session_type, peer_id)
+) WITH (fillfactor=50);
+
+CREATE TABLE im_user (
+  user_id bigint NOT NULL,
+  nick_name text NOT NULL,
+  avatar_url text,
+  attach_info text,
+  token_version integer NOT NULL DEFAULT 1,
+  active boolean NOT NULL DEFAULT true,
+  robot_webhook text,
+  robot_secret text,
+  created bigint NOT NULL,
+  updated bigint NOT NULL,
+  CONSTRAINT im_user_pkey PRIMARY KEY (user_id),
+  CONSTRAINT im_user_user_id_check CHECK (((user_id > 0) AND (user_id < '281474976710656'::bigint)))
+);
+
+CREATE INDEX im_message_send_0_from_id_to_id_msg_id_idx ON public.im_message_send_0 USING btree (from_id, to_id, msg_id);
+
+CREATE INDEX im_message_send_1_from_id_to_id_msg_id_idx ON public.im_message_send_1 USING btree (from_id, to_id, msg_id);
+
+CREATE INDEX im_message_send_2_from_id_to_id_msg_id_idx ON public.im_message_send_2 USING btree (from_id, to_id, msg_id);
+
+CREATE INDEX im_message_send_3_from_id_to_id_msg_id_idx ON public.im_message_send_3 USING btree (from_id, to_id, msg_id);
+
+CREATE INDEX im_message_send_history ON ONLY public.im_message_send USING btree (from_id, to_id, msg_id);
+
+CREATE INDEX im_session_changed ON public.im_session USING btree (user_id, ((updated / 1000)) DESC, peer_id DESC);
+
+CREATE OR REPLACE FUNCTION public.im_flush_acks(p_reader bigint[], p_device text[], p_from bigint[], p_client_msg_id text[], p_time bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  WITH acked AS MATERIALIZED (
+    SELECT a.r, a.f, a.i, array_agg(DISTINCT a.d) AS devices, min(a.t) AS first_time
+      FROM unnest(p_reader, p_device, p_from, p_client_msg_id, p_time) a(r, d, f, i, t)
+     GROUP BY a.r, a.f, a.i
+  ), found AS MATERIALIZED (
+    SELECT acked.*, s.to_id, s.msg_id,
+           'c:' || least(s.from_id, s.to_id) || ':' || greatest(s.from_id, s.to_id) AS conversation
+      FROM acked JOIN im_message_send s ON s.from_id = acked.f AND s.client_msg_id = acked.i
+     WHERE s.group_id IS NULL
+  ), copies AS (
+    -- The sender's other devices.
+    UPDATE im_message_send s
+       SET acked_by = s.acked_by || (SELECT array_agg(d) FROM unnest(found.devices) d WHERE d <> ALL (s.acked_by))
+      FROM found
+     WHERE found.r = found.f AND s.from_id = found.f AND s.client_msg_id = found.i
+       AND NOT s.acked_by @> found.devices
+  )
+  UPDATE im_message_recv m
+     SET delivered = 1, delivered_at = coalesce(m.delivered_at, found.first_time),
+         acked_by = m.acked_by || (SELECT array_agg(d) FROM unnest(found.devices) d WHERE d <> ALL (m.acked_by))
+    FROM found
+   WHERE found.r = found.to_id AND found.r <> found.f
+     AND m.msg_to = found.r AND m.conversation = found.conversation AND m.msg_id = found.msg_id
+     AND NOT (m.delivered = 1 AND m.acked_by @> found.devices);
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_mark_read(p_user bigint[], p_peer bigint[], p_msg_id text[], p_number bigint[], p_time bigint[], p_now bigint)
+ RETURNS TABLE(changed boolean, number bigint, client_msg_id text)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+BEGIN
+  -- In the order of im_store_single, so that the two never wait for each other in a circle. What it stores for
+  -- these users is from here on either committed and counted below, or adds itself after us (promise I6).
+  PERFORM FROM im_session s
+    JOIN (SELECT a.u, a.p FROM unnest(p_user, p_peer) a(u, p)
+          UNION SELECT a.p, a.u FROM unnest(p_user, p_peer) a(u, p)) k
+      ON s.user_id = k.u AND s.session_type = 1 AND s.peer_id = k.p
+   ORDER BY s.user_id, s.peer_id FOR UPDATE OF s;
+
+  RETURN QUERY
+    WITH asked AS MATERIALIZED (
+      SELECT a.o, a.u, a.p, a.t, pair.c, s.read_msg_id AS was, s.read_at AS was_at,
+             CASE WHEN a.n > 0 THEN least(a.n, s.last_msg_id + 1) ELSE named.n END AS n, s.last_msg_id AS last
+        FROM unnest(p_user, p_peer, p_msg_id, p_number, p_time) WITH ORDINALITY a(u, p, i, n, t, o)
+        JOIN im_session s ON s.user_id = a.u AND s.session_type = 1 AND s.peer_id = a.p
+       CROSS JOIN LATERAL (SELECT 'c:' || least(a.u, a.p) || ':' || greatest(a.u, a.p) AS c) pair
+        LEFT JOIN LATERAL (
+          SELECT max(x.msg_id) AS n FROM im_message_send x
+           WHERE a.n = 0 AND x.client_msg_id = a.i
+             AND (x.from_id = a.u AND x.to_id = a.p OR x.from_id = a.p AND x.to_id = a.u)) named ON true
+    ), furthest AS MATERIALIZED (
+      SELECT DISTINCT ON (u, p) * FROM asked WHERE n BETWEEN 1 AND last ORDER BY u, p, n DESC, o
+    ), moved AS MATERIALIZED (
+      SELECT * FROM furthest WHERE n > was
+    ), undelivered AS MATERIALIZED (
+      -- A copy that the flush of acks has in its hands is being marked there: no need to wait for it.
+      SELECT m.msg_to, m.conversation, m.msg_id, k.t
+        FROM moved k JOIN im_message_recv m
+          ON m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > k.was AND m.msg_id <= k.n
+       WHERE m.delivered = 0 FOR UPDATE OF m SKIP LOCKED
+    ), delivered AS (
+      UPDATE im_message_recv m SET delivered = 1, delivered_at = d.t FROM undelivered d
+       WHERE m.msg_to = d.msg_to AND m.conversation = d.conversation AND m.msg_id = d.msg_id
+    ), positions AS (
+      -- One row per session: both users may have read in one batch, and one may talk to themselves.
+      SELECT e.u, e.p, max(e.c) AS c, max(e.mine) AS mine, max(e.t) AS t, max(e.theirs) AS theirs
+        FROM (SELECT u, p, c, n AS mine, t, NULL::bigint AS theirs FROM moved
+              UNION ALL SELECT p, u, c, NULL, NULL, n FROM moved) e
+       GROUP BY e.u, e.p
+    ), sessions AS (
+      UPDATE im_session s
+         SET read_msg_id = coalesce(k.mine, s.read_msg_id),
+             read_at = coalesce(k.t, s.read_at),
+             peer_read_msg_id = greatest(s.peer_read_msg_id, k.theirs),
+             unread = CASE WHEN k.mine IS NULL THEN s.unread ELSE (
+               SELECT count(*) FROM im_message_recv m
+                WHERE m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > k.mine AND m.msg_type <> 6) END,
+             updated = greatest(s.updated, p_now)
+        FROM positions k
+       WHERE s.user_id = k.u AND s.session_type = 1 AND s.peer_id = k.p
+    )
+    SELECT f.o IS NOT NULL, f.n, coalesce(theirs.client_msg_id, mine.client_msg_id)
+      FROM unnest(p_user) WITH ORDINALITY a(u, o)
+      LEFT JOIN furthest f ON f.o = a.o AND (f.n > f.was OR f.n = f.was AND f.t = f.was_at)
+      LEFT JOIN im_message_recv theirs ON theirs.msg_to = f.u AND theirs.conversation = f.c AND theirs.msg_id = f.n
+      LEFT JOIN im_message_send mine ON mine.from_id = f.u AND mine.to_id = f.p AND mine.msg_id = f.n
+     ORDER BY a.o;
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_store_single(p_from bigint[], p_to bigint[], p_client_msg_id text[], p_conversation text[], p_type smallint[], p_content bytea[], p_hash bytea[], p_attach text[], p_mention text[], p_seq integer[], p_client_type smallint[], p_now bigint)
+ RETURNS TABLE(res_code smallint, number bigint, stored_at bigint, repeated boolean)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+  known boolean[];
+  fresh bigint[];
+BEGIN
+  SELECT array_agg(EXISTS (SELECT FROM im_user u WHERE u.user_id = m.f AND u.active)
+               AND EXISTS (SELECT FROM im_user u WHERE u.user_id = m.t AND u.active) ORDER BY m.o)
+    INTO known
+    FROM unnest(p_from, p_to) WITH ORDINALITY m(f, t, o);
+
+  INSERT INTO im_conversation (conversation)
+    SELECT DISTINCT m.c FROM unnest(p_conversation, known) m(c, k)
+     WHERE m.k AND NOT EXISTS (SELECT FROM im_conversation x WHERE x.conversation = m.c)
+     ORDER BY 1
+    ON CONFLICT DO NOTHING;
+  -- In one order everywhere, so that two batches never wait for each other in a circle.
+  PERFORM FROM im_conversation x WHERE x.conversation = ANY (p_conversation) ORDER BY x.conversation FOR UPDATE;
+
+  -- Only now, under the locks, can be seen what another owner of this partition has stored.
+  SELECT array_agg(o ORDER BY o) INTO fresh FROM (
+    SELECT DISTINCT ON (m.f, m.i) m.o
+      FROM unnest(p_from, p_client_msg_id, known) WITH ORDINALITY m(f, i, k, o)
+     WHERE m.k AND NOT EXISTS (SELECT FROM im_message_send s WHERE s.from_id = m.f AND s.client_msg_id = m.i)
+     ORDER BY m.f, m.i, m.o) firsts;
+
+  IF fresh IS NOT NULL THEN
+    WITH numbered AS MATERIALIZED (
+      SELECT m.*, c.last_msg_id + row_number() OVER (PARTITION BY m.c ORDER BY m.o) AS n
+        FROM unnest(p_from, p_to, p_client_msg_id, p_conversation, p_type, p_content, p_hash, p_attach,
+                    p_mention, p_seq, p_client_type) WITH ORDINALITY m(f, t, i, c, ty, d, h, a, me, q, ct, o)
+        JOIN im_conversation c ON c.conversation = m.c
+       WHERE m.o = ANY (fresh)
+    ), sent AS (
+      INSERT INTO im_message_send (from_id, client_msg_id, msg_id, to_id, msg_type, msg_content, content_hash,
+                                   attach, mention, cmd_id, msg_seq, client_type, created, updated)
+        SELECT f, i, n, t, ty, d, h, a, me::bigint[], 769, q, ct, p_now, p_now FROM numbered
+    ), received AS (
+      INSERT INTO im_message_recv (msg_to, conversation, msg_id, msg_from, client_msg_id, client_type, msg_type,
+                                   content, attach, mention, cmd_id, msg_seq, send_time)
+        SELECT t, c, n, f, i, ct, ty, d, a, me::bigint[], 769, q, p_now FROM numbered WHERE t <> f
+    ), listed AS (
+      INSERT INTO im_session AS s (user_id, session_type, peer_id, last_msg_id, unread, created, updated)
+        SELECT e.u, 1, e.p, max(e.n), sum(e.unread), p_now, p_now
+          FROM (SELECT f AS u, t AS p, n, 0 AS unread FROM numbered
+                UNION ALL
+                SELECT t, f, n, CASE WHEN ty = 6 THEN 0 ELSE 1 END FROM numbered WHERE t <> f) e
+         GROUP BY e.u, e.p ORDER BY e.u, e.p
+      ON CONFLICT (user_id, session_type, peer_id) DO UPDATE
+        SET last_msg_id = excluded.last_msg_id, unread = s.unread + excluded.unread,
+            updated = greatest(s.updated, excluded.updated), session_status = 0
+    )
+    UPDATE im_conversation c SET last_msg_id = m.last
+      FROM (SELECT numbered.c AS conversation, max(n) AS last FROM numbered GROUP BY 1) m
+     WHERE c.conversation = m.conversation;
+  END IF;
+
+  RETURN QUERY
+    SELECT CASE WHEN NOT m.k THEN 9::smallint
+                WHEN s.to_id = m.t AND s.msg_type = m.ty AND s.content_hash = m.h THEN 0::smallint
+                ELSE 1::smallint END,
+           s.msg_id, s.created, coalesce(NOT (m.o = ANY (fresh)), true)
+      FROM unnest(p_from, p_to, p_client_msg_id, p_type, p_hash, known) WITH ORDINALITY m(f, t, i, ty, h, k, o)
+      LEFT JOIN im_message_send s ON m.k AND s.from_id = m.f AND s.client_msg_id = m.i
+     ORDER BY m.o;
+END $function$
+;
