@@ -37,13 +37,17 @@ export interface RegisteredLogin {
   readonly device: DeviceName
   readonly connection_id: number
   readonly login_number: number
+  readonly client_version?: string
   /** ms */
   readonly since: number
 }
 
 export interface DevicePresence {
-  /** Again after a lost lease: one answer each; false = a higher login number holds its place. */
-  register(logins: readonly RegisteredLogin[]): Promise<readonly boolean[]>
+  /**
+   * Again after a lost lease: one answer each. false: a higher login number holds its place (KICK_NOTIFY, close).
+   * 'returned': it had been taken offline in between, so presence.changed `online` is due. 'kept': nothing changed.
+   */
+  register(logins: readonly RegisteredLogin[]): Promise<readonly (false | 'kept' | 'returned')[]>
   /** A connection ended: true where presence was still this login's. */
   remove(logins: readonly RegisteredLogin[]): Promise<readonly boolean[]>
 }
@@ -52,4 +56,11 @@ export interface DevicePresence {
 export interface WorkerHealth {
   /** Roles with a live heartbeat, and whether the database answered it. Rejects when Redis is away. */
   check(): Promise<{ readonly roles: readonly string[]; readonly database: boolean }>
+}
+
+/** The certificate of the TLS and HTTPS listeners, PEM. */
+export interface Certificate {
+  current(): { readonly cert: Buffer; readonly key: Buffer }
+  /** Called whenever a new, valid pair is in place. */
+  onChange(listener: () => void): void
 }

@@ -1,0 +1,27 @@
+/** What the parts of a gate share. Made once, in main.ts. */
+import type { Bus, OutgoingRecord } from '../schemas/bus.js'
+import type { Config } from '../schemas/config.js'
+import type { Logger } from '../schemas/log.js'
+import type { Metrics } from './counters.js'
+import type { Certificate, GateDirectory, GateIdentity, WorkerHealth } from './ports.js'
+import type { Targets } from './targets.js'
+
+/** What the REST API needs of its gate. */
+export interface HttpContext {
+  readonly config: Config
+  readonly identity: GateIdentity
+  readonly bus: Bus
+  readonly directory: GateDirectory
+  readonly health: WorkerHealth
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly certificate?: Certificate | undefined
+  /** Pending calls register here; their id is the Origin's connection_id. */
+  readonly targets: Targets
+  /** Resolves when the bus has the records; rejects with BusUnavailable, at once while the lease is suspended. */
+  publish(records: readonly OutgoingRecord[]): Promise<void>
+  /** True: nothing may be forwarded; a call is answered with 503. */
+  isSuspended(): boolean
+  /** The gate's own part of readyz: listening, consuming, lease held, not draining. */
+  isReady(): boolean
+}

@@ -1,0 +1,15 @@
+/** What the gate writes and reads on the bus: for the topology test and the dataflow picture. */
+import { topics } from '../schemas/topics.js'
+
+export const gatewayProduces = [
+  topics.requestLogin,
+  topics.requestQuery,
+  topics.requestRead,
+  topics.requestUser,
+  topics.messageSubmitted,
+  topics.deliveryAcked,
+  topics.deliveryMissed,
+  topics.presenceChanged,
+] as const
+
+export const gatewayConsumes = [topics.gateOutbound] as const
