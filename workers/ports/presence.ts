@@ -20,8 +20,10 @@ export type LoginPolicy = 'one-per-type' | 'one-per-class' | 'single' | 'unlimit
 export interface LoginResult {
   /** False: a newer login (higher number) already holds its place; this one must be closed. */
   readonly accepted: boolean
-  /** The devices that it replaced: the same answer when the login is repeated. */
+  /** The devices that it replaced and that must be kicked: the same answer when the login is repeated. */
   readonly replaced: readonly PresentDevice[]
+  /** Those that were already gone with an earlier start of the same gate: offline, nobody to kick. Repeated likewise. */
+  readonly ended: readonly PresentDevice[]
 }
 
 export interface Presence {
@@ -33,6 +35,44 @@ export interface Presence {
   remove(
     logins: readonly Pick<PresentDevice, 'user_id' | 'device' | 'gate_id' | 'gate_epoch' | 'login_number'>[],
   ): Promise<readonly boolean[]>
+}
+
+/** One start of one gate. */
+export type GateStart = Pick<PresentDevice, 'gate_id' | 'gate_epoch'>
+
+/** Starts of gates that hold no lease any more, for the presence sweep. */
+export interface EndedGates {
+  /** `superseded`: a newer start has the gate's id; otherwise the lease lapsed or was given back. */
+  list(): Promise<readonly (GateStart & { readonly superseded: boolean })[]>
+  /**
+   * Takes up to `limit` of its devices offline: those that still were this start's. Any number of processes may
+   * call it at once; each device is in one answer only. `more`: call again.
+   */
+  takeOffline(
+    gate: GateStart,
+    limit: number,
+  ): Promise<{
+    readonly removed: readonly Pick<PresentDevice, 'user_id' | 'device'>[]
+    readonly more: boolean
+  }>
+  /** Of these gate ids the ones that renewed no lease for `silence_ms`; one never heard of counts from now. */
+  silent(gateIds: readonly string[], silence_ms: number): Promise<readonly string[]>
+  /** Forgets gates whose topic is gone. */
+  forget(gateIds: readonly string[]): Promise<void>
+}
+
+/** Lets one process of many do something. Not a proof against a frozen holder: only for work that may be done twice. */
+export interface Locks {
+  /** Runs `work` when nobody holds `name`, which is given back after it, or after `limit_ms`. False: somebody does. */
+  once(name: string, limit_ms: number, work: () => Promise<void>): Promise<boolean>
+}
+
+/** Counts logins with a wrong token, by account and by address. */
+export interface LoginFailures {
+  /** Counts these, and answers for each how many there were within a minute: the larger of its account's and its address's. */
+  count(
+    failures: readonly { readonly user_id: number; readonly address: string | undefined }[],
+  ): Promise<readonly number[]>
 }
 
 /** Devices that may be notified when offline: known, with a push token, not logged out. */
