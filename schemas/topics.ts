@@ -37,7 +37,9 @@ export interface Topic<Name extends string = string, E = unknown> extends Codec<
 
 // biome-ignore lint/suspicious/noExplicitAny: a topic of whatever payload
 export type AnyTopic = Topic<string, any>
-export type EventOf<T> = T extends Topic<string, infer E> ? E : never
+/** The payload of a topic; `any` of any topic. */
+// biome-ignore lint/suspicious/noExplicitAny: of AnyTopic the payload is anything
+export type EventOf<T> = 0 extends 1 & T ? any : T extends Topic<string, infer E> ? E : never
 
 interface ProtoMessage<E> {
   encode(event: E): { finish(): Uint8Array }
