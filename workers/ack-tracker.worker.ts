@@ -20,7 +20,7 @@ export const ackTracker = defineWorker({
 
   decide: (acked) => [save(pendingAck(acked))],
 
-  async save(rows: readonly TimedAck[], { pending }: Ports, places) {
+  async save(rows: readonly TimedAck[], { pending }: Ports, places): Promise<readonly undefined[]> {
     // A batch is of one partition.
     const [first] = places
     if (first !== undefined) await pending.add(first.partition, rows)

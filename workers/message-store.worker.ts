@@ -24,7 +24,7 @@ export const messageStore = defineWorker({
 
   decide: (submitted) => [save(submissionOf(submitted))],
 
-  save: (rows: readonly Submission[], { messages }: { messages: MessageStore }) => messages.store(rows),
+  save: (rows: readonly Submission[], { store }: { store: MessageStore }) => store.store(rows),
 
   // A repeat emits all that a first one does, with the first number: the first worker may have died between
   // COMMIT and publishing (spec 2, single chat 2).

@@ -95,8 +95,8 @@ export const defineWorker = <
   Produced extends AnyTopic,
   Ports = Record<never, never>,
   Loaded = void,
-  Row = never,
-  Saved = never,
+  Row = void,
+  Saved = void,
 >(
   definition: WorkerDefinition<Consumed, Produced, Ports, Loaded, Row, Saved>,
 ): WorkerDefinition<Consumed, Produced, Ports, Loaded, Row, Saved> => definition

@@ -1,0 +1,40 @@
+/** Every worker by its role. A new worker is one file, its ports, its test file, and one line here. */
+import { ackTracker } from './ack-tracker.worker.js'
+import { delivery } from './delivery.worker.js'
+import { deliveryCheck5s, deliveryCheck15s, deliveryCheck60s } from './delivery-check.worker.js'
+import { deliveryMissed } from './delivery-missed.worker.js'
+import { type Frame, type RunningWorker, runWorker } from './kit/runner.js'
+import type { AnyWorker } from './kit/worker.js'
+import { login } from './login.worker.js'
+import { messageStore } from './message-store.worker.js'
+import { offlinePush } from './offline-push.worker.js'
+import { queries } from './queries.worker.js'
+import { readMarker } from './read-marker.worker.js'
+import { users } from './users.worker.js'
+
+export const workerRoles = {
+  'message-store': [messageStore],
+  delivery: [delivery],
+  'ack-tracker': [ackTracker],
+  'delivery-check': [deliveryCheck5s, deliveryCheck15s, deliveryCheck60s],
+  'delivery-missed': [deliveryMissed],
+  'offline-push': [offlinePush],
+  login: [login],
+  queries: [queries],
+  'read-marker': [readMarker],
+  users: [users],
+} as const satisfies Record<string, readonly AnyWorker[]>
+
+export type WorkerRole = keyof typeof workerRoles
+
+export const isWorkerRole = (role: string): role is WorkerRole => role in workerRoles
+
+/** Starts the workers of these roles; each joins its own consumer group. */
+export async function startWorkers(
+  roles: readonly WorkerRole[],
+  ports: WorkerPorts,
+  frame: Frame,
+): Promise<readonly RunningWorker[]> {
+  const workers: readonly AnyWorker[] = roles.flatMap((role) => workerRoles[role])
+  return Promise.all(workers.map((worker) => runWorker(worker, ports, frame)))
+}
