@@ -2,6 +2,7 @@
 import type { Bus, OutgoingRecord } from '../schemas/bus.js'
 import type { Config } from '../schemas/config.js'
 import type { Logger } from '../schemas/log.js'
+import type { TokenSigner } from '../schemas/tokens.js'
 import type { Metrics } from './counters.js'
 import type { Certificate, GateDirectory, GateIdentity, WorkerHealth } from './ports.js'
 import type { Targets } from './targets.js'
@@ -15,6 +16,11 @@ export interface HttpContext {
   readonly health: WorkerHealth
   readonly log: Logger
   readonly metrics: Metrics
+  /** What /metrics answers: text in the Prometheus format. */
+  readonly exposition: () => Promise<string>
+  readonly tokens: TokenSigner
+  /** Worker roles without which nothing is served: each needs a live heartbeat for readyz. */
+  readonly neededRoles: readonly string[]
   readonly certificate?: Certificate | undefined
   /** Pending calls register here; their id is the Origin's connection_id. */
   readonly targets: Targets

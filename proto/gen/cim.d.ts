@@ -5784,6 +5784,9 @@ export namespace coffeechat {
             /** UserRequested arguments. */
             arguments: string;
 
+            /** UserRequested idempotency_key. */
+            idempotency_key: (string|null);
+
             /**
              * Encodes the specified UserRequested message. Does not implicitly {@link coffeechat.event.UserRequested.verify|verify} messages.
              * @param message UserRequested message or plain object to encode
@@ -5819,6 +5822,9 @@ export namespace coffeechat {
 
                 /** UserRequested arguments */
                 "arguments": string;
+
+                /** UserRequested idempotency_key */
+                idempotency_key?: (string|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

@@ -8307,6 +8307,7 @@ export const coffeechat = $root.coffeechat = (() => {
             UserRequested.prototype.time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             UserRequested.prototype.operation = "";
             UserRequested.prototype["arguments"] = "";
+            UserRequested.prototype.idempotency_key = null;
 
             UserRequested.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -8319,6 +8320,8 @@ export const coffeechat = $root.coffeechat = (() => {
                 writer.uint32(16).uint64(message.time);
                 writer.uint32(26).string(message.operation);
                 writer.uint32(34).string(message["arguments"]);
+                if (message.idempotency_key != null && $Object.hasOwnProperty.call(message, "idempotency_key"))
+                    writer.uint32(42).string(message.idempotency_key);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -8374,6 +8377,12 @@ export const coffeechat = $root.coffeechat = (() => {
                             if (wireType !== 2)
                                 break;
                             message["arguments"] = reader.string();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.idempotency_key = reader.string();
                             continue;
                         }
                     }

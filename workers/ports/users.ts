@@ -1,5 +1,8 @@
 /** Users and their devices, as workers need them. Types only; infra/postgres implements them. Times in ms. */
 import type { DeviceName } from '../../schemas/ids.js'
+import type { PresentDevice } from './presence.js'
+
+export type { TokenSigner } from '../../schemas/tokens.js'
 
 export interface User {
   readonly user_id: number
@@ -8,6 +11,8 @@ export interface User {
   readonly attach_info: string | null
   readonly token_version: number
   readonly active: boolean
+  /** Where messages to it are posted; its secret is read by whoever posts. */
+  readonly robot_webhook?: string | null
   readonly created: number
   readonly updated: number
 }
@@ -30,9 +35,61 @@ export interface DeviceStore {
   loggedOut(logouts: readonly { readonly user_id: number; readonly device: DeviceName }[]): Promise<void>
 }
 
-/** Signs and checks user tokens (spec 2, "Login" 1). */
-export interface TokenSigner {
-  sign(userId: number, version: number): string
-  /** The user and version that the token was signed for, or undefined. Constant time. */
-  verify(token: string): { readonly user_id: number; readonly version: number } | undefined
+/** How a change of a user is told from its repetition: by the bus, by a worker, or by the app server. */
+export interface ChangeRequest {
+  /** The app server's Idempotency-Key, else the HTTP request itself. */
+  readonly key: string
+  /** Of what is asked: a key that is used again for something else is refused. */
+  readonly digest: string
+  readonly time: number
+}
+
+/** null clears a field, undefined leaves it. */
+export interface ProfileChange {
+  readonly nick_name?: string | undefined
+  readonly avatar_url?: string | null | undefined
+  readonly attach_info?: string | null | undefined
+  readonly robot?: { readonly webhook: string; readonly secret: string } | null | undefined
+}
+
+export interface NewUser extends ProfileChange {
+  readonly user_id: number
+  readonly nick_name: string
+}
+
+/** Where a device can be notified. */
+export interface PushToken {
+  readonly user_id: number
+  readonly device: DeviceName
+  readonly provider: string
+  readonly token: string
+}
+
+export type UserChange =
+  | { readonly kind: 'create'; readonly users: readonly NewUser[] }
+  | { readonly kind: 'update'; readonly user_id: number; readonly profile: ProfileChange }
+  | { readonly kind: 'deactivate'; readonly user_id: number }
+  | { readonly kind: 'rotate-token'; readonly user_id: number }
+  /** Changes no row: recorded, so that a repetition kicks the same devices again and no later ones. */
+  | { readonly kind: 'kick'; readonly user_id: number }
+  | { readonly kind: 'set-push-token'; readonly push: PushToken }
+
+/** What became of a change: the same answer for each repetition. */
+export interface ChangeResult {
+  readonly kind: 'done' | 'key-reused'
+  /** As they are after it; those that a `create` found already there, or others that do not exist, are absent. */
+  readonly users: readonly User[]
+  /** The logins that the first attempt set out to close; undefined where none got that far. */
+  readonly kicked?: readonly PresentDevice[]
+}
+
+export interface UserChanges {
+  /** All in one transaction, each once per request key; one answer each, in order. */
+  apply(
+    changes: readonly { readonly request: ChangeRequest; readonly change: UserChange }[],
+  ): Promise<readonly ChangeResult[]>
+  /** Remembers which logins a request closes, before they are closed. */
+  recordKicks(
+    kicks: readonly { readonly key: string; readonly kicked: readonly PresentDevice[] }[],
+  ): Promise<void>
 }
