@@ -1,0 +1,185 @@
+/**
+ * Topics and offsets. Topics go over one connection, made at first use and anew after a failure; offsets over
+ * one of their own each time, since a kafkajs client that asked about a topic fails at everything once that
+ * topic is deleted.
+ */
+import type { Admin as KafkaAdmin } from 'kafkajs'
+import { BusUnavailable, type TopicSettings } from '../../schemas/bus.js'
+import { type BusSettings, createClient } from './client.js'
+import { createSockets, type Sockets } from './socket.js'
+
+const request_ms = 5_000
+const create_ms = 15_000
+const settle_ms = 10_000
+const settlePoll_ms = 30
+
+/** The offsets at both ends of a partition: of the oldest record, and of the next one to come. */
+export interface PartitionEnds {
+  readonly partition: number
+  readonly low: number
+  readonly high: number
+}
+
+interface Connection {
+  readonly admin: KafkaAdmin
+  readonly sockets: Sockets
+}
+
+export interface Admin {
+  ensureTopics(topics: readonly TopicSettings[]): Promise<string[]>
+  deleteTopics(names: readonly string[]): Promise<void>
+  listTopics(): Promise<string[]>
+  /** @throws when there is no such topic */
+  ends(topic: string): Promise<PartitionEnds[]>
+  /** Committed offsets of a group by partition; those without one are left out. */
+  committed(groupId: string, topic: string): Promise<Map<number, number>>
+  close(): Promise<void>
+}
+
+const typeOf = (error: unknown): string | undefined => (error as { type?: string }).type
+
+const isInternal = (topic: string): boolean => topic.startsWith('__')
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+async function createTopic(admin: KafkaAdmin, topic: TopicSettings, replication: number): Promise<boolean> {
+  try {
+    // False when another process was faster.
+    return await admin.createTopics({
+      timeout: create_ms,
+      waitForLeaders: false,
+      topics: [
+        {
+          topic: topic.name,
+          numPartitions: topic.partitions,
+          replicationFactor: replication,
+          configEntries: Object.entries(topic.config).map(([name, value]) => ({ name, value })),
+        },
+      ],
+    })
+  } catch (error) {
+    const { errors, message } = error as Error & { errors?: Error[] }
+    throw new Error(`topic ${topic.name} cannot be made: ${errors?.[0]?.message ?? message}`, {
+      cause: error,
+    })
+  }
+}
+
+/** A topic that was just made, or whose leader moves: the brokers agree on it within moments. */
+const isSettling = (error: unknown): boolean =>
+  ['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION'].includes(
+    (error as { type?: string }).type ?? '',
+  )
+
+async function onceSettled<T>(ask: () => Promise<T>): Promise<T> {
+  const end = Date.now() + settle_ms
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!isSettling(error) || Date.now() > end) throw error
+      await sleep(settlePoll_ms)
+    }
+  }
+}
+
+async function endsOf(admin: KafkaAdmin, topic: string): Promise<PartitionEnds[]> {
+  const partitions = await admin.fetchTopicOffsets(topic)
+  return partitions.map(({ partition, low, high }) => ({ partition, low: Number(low), high: Number(high) }))
+}
+
+export function createAdmin(settings: BusSettings): Admin {
+  let shared: Promise<Connection> | undefined
+
+  async function connect(): Promise<Connection> {
+    const sockets = createSockets({ connect: settings.connect })
+    const admin = createClient(settings, sockets, request_ms).admin()
+    try {
+      await admin.connect()
+    } catch (error) {
+      sockets.destroy()
+      throw new BusUnavailable(`no broker can be reached: ${(error as Error).message}`, { cause: error })
+    }
+    return { admin, sockets }
+  }
+
+  async function withShared<T>(ask: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
+    shared ??= connect()
+    const mine = shared
+    try {
+      return await ask((await mine).admin)
+    } catch (error) {
+      if (shared === mine) {
+        shared = undefined
+        mine.then(({ sockets }) => sockets.destroy()).catch(() => undefined)
+      }
+      throw error
+    }
+  }
+
+  async function withFresh<T>(ask: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
+    const { admin, sockets } = await connect()
+    try {
+      return await ask(admin)
+    } finally {
+      sockets.destroy()
+    }
+  }
+
+  const listTopics = () =>
+    withShared(async (admin) => (await admin.listTopics()).filter((name) => !isInternal(name)))
+
+  async function ensureTopics(topics: readonly TopicSettings[]): Promise<string[]> {
+    const there = new Set(await listTopics())
+    const missing = topics.filter(({ name }) => !there.has(name))
+    if (missing.length === 0) return []
+    const made: string[] = []
+    await withShared(async (admin) => {
+      for (const topic of missing)
+        if (await createTopic(admin, topic, settings.replication)) made.push(topic.name)
+    })
+    // Metadata names a leader before that one serves; offsets can be asked only of one that does.
+    await withFresh(async (admin) => {
+      for (const { name } of missing) await onceSettled(() => endsOf(admin, name))
+    })
+    return made
+  }
+
+  async function deleteTopics(names: readonly string[]): Promise<void> {
+    const there = new Set(await listTopics())
+    const topics = names.filter((name) => there.has(name))
+    if (topics.length === 0) return
+    await withShared(async (admin) => {
+      try {
+        await admin.deleteTopics({ topics, timeout: create_ms })
+      } catch (error) {
+        // Another process deleted one of them: what counts is that they are gone.
+        if (typeOf(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
+      }
+    })
+  }
+
+  const ends = (topic: string) => withFresh((admin) => onceSettled(() => endsOf(admin, topic)))
+
+  const committed = (groupId: string, topic: string) =>
+    withFresh(async (admin) => {
+      const offsets = new Map<number, number>()
+      for (const { partitions } of await admin.fetchOffsets({ groupId, topics: [topic] }))
+        for (const { partition, offset } of partitions)
+          if (Number(offset) >= 0) offsets.set(partition, Number(offset))
+      return offsets
+    })
+
+  return {
+    ensureTopics,
+    deleteTopics,
+    listTopics,
+    ends,
+    committed,
+    async close() {
+      const connection = await shared?.catch(() => undefined)
+      shared = undefined
+      connection?.sockets.destroy()
+    },
+  }
+}

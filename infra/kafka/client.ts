@@ -1,0 +1,52 @@
+/** A kafkajs client with our sockets, timers, retries and log. */
+import './timers.js'
+import type { ConnectionOptions } from 'node:tls'
+import { Kafka, logLevel, type SASLOptions } from 'kafkajs'
+import type { Logger } from '../../schemas/log.js'
+import type { Connect, Sockets } from './socket.js'
+
+export interface BusSettings {
+  /** host:port each. */
+  readonly brokers: readonly string[]
+  readonly tls?: boolean | ConnectionOptions
+  readonly sasl?: SASLOptions
+  readonly clientId: string
+  /** Before every consumer group. Topic names come whole. */
+  readonly prefix: string
+  /** Replication factor of the topics that are made. */
+  readonly replication: number
+  readonly log: Logger
+  /** A consumer that cannot go on. Default: log and exit(1), for a supervisor to start the process again. */
+  readonly onDead?: (reason: string) => void
+  /** Opens connections to brokers; for tests. */
+  readonly connect?: Connect
+}
+
+const connectTimeout_ms = 1_000
+
+/**
+ * kafkajs' own retries. They end, so that a client that was thrown away falls silent; while they last they
+ * reconnect at least once a second.
+ */
+const retry = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 9 }
+
+/** @param requestTimeout_ms how long one request may go unanswered */
+export function createClient(settings: BusSettings, sockets: Sockets, requestTimeout_ms: number): Kafka {
+  const { tls, sasl, log } = settings
+  return new Kafka({
+    clientId: settings.clientId,
+    brokers: [...settings.brokers],
+    ...(tls ? { ssl: tls } : {}),
+    ...(sasl ? { sasl } : {}),
+    socketFactory: sockets.open,
+    connectionTimeout: connectTimeout_ms,
+    requestTimeout: requestTimeout_ms,
+    retry,
+    logLevel: logLevel.WARN,
+    // Its errors are retried or come to us as rejections, which we log once; these lines are for a closer look.
+    logCreator:
+      () =>
+      ({ namespace, log: { message } }) =>
+        log.debug({ namespace }, `kafkajs: ${message}`),
+  })
+}

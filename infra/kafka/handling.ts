@@ -1,0 +1,154 @@
+/** Hands the batches of one consumer to its handler: what is due, again while it fails, with signs of life. */
+import type { EachBatchPayload, IHeaders, KafkaMessage } from 'kafkajs'
+import type { ConsumerOptions, IncomingRecord, RecordBatch } from '../../schemas/bus.js'
+import type { Logger } from '../../schemas/log.js'
+import type { Term, TopicPartition } from './term.js'
+
+const slice_ms = 250
+const retry_ms = { first: 200, most: 5_000 }
+
+/** A batch of the old term: its records come again. */
+class TermOver extends Error {
+  override readonly name = 'TermOver'
+}
+
+export interface HandlingOptions {
+  readonly group: string
+  readonly delayMs?: number | undefined
+  readonly onBatch: ConsumerOptions['onBatch']
+  readonly log: Logger
+  readonly currentTerm: () => Term
+  readonly isStopping: () => boolean
+  /** Something went on: handled, or waited on purpose. */
+  readonly onProgress: (where: TopicPartition) => void
+  /** The records below the offset have been handled. */
+  readonly onHandled: (term: Term, where: TopicPartition, offset: number) => Promise<void>
+}
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+function textOf(value: IHeaders[string]): string {
+  const first = Array.isArray(value) ? value[0] : value
+  return first === undefined ? '' : first.toString()
+}
+
+function toRecord(topic: string, partition: number, message: KafkaMessage): IncomingRecord {
+  const headers: Record<string, string> = {}
+  for (const name in message.headers) headers[name] = textOf(message.headers[name])
+  return {
+    topic,
+    partition,
+    offset: Number(message.offset),
+    key: message.key?.toString() ?? null,
+    value: message.value ?? Buffer.alloc(0),
+    headers,
+    timestamp: Number(message.timestamp),
+  }
+}
+
+/** How many of the records, from the first, are at least `delay_ms` old. */
+export function countDue(records: readonly { timestamp: number }[], delay_ms: number, now: number): number {
+  const first = records.findIndex(({ timestamp }) => timestamp + delay_ms > now)
+  return first < 0 ? records.length : first
+}
+
+/** One batch of one partition on its way through the handler. */
+function handleOne(payload: EachBatchPayload, options: HandlingOptions) {
+  const { log, group } = options
+  const term = options.currentTerm()
+  const { topic, partition } = payload.batch
+  const where = { topic, partition }
+  const isCurrent = () => options.currentTerm() === term
+  const isOurs = () => isCurrent() && !term.hasEnded() && !options.isStopping() && payload.isRunning()
+  /** Why the group no longer wants to hear of us; ends the batch at once. */
+  let lost: unknown
+
+  async function heartbeat(): Promise<void> {
+    if (!isCurrent()) throw new TermOver('these records were taken back')
+    try {
+      await payload.heartbeat()
+    } catch (error) {
+      lost = error
+      if (isMembershipFault(error)) term.end()
+      throw error
+    }
+    options.onProgress(where)
+  }
+
+  /** Waits with heartbeats; false when the batch is no longer ours. */
+  async function wait(ms: number): Promise<boolean> {
+    const end = Date.now() + ms
+    for (let left = ms; left > 0 && isOurs(); left = end - Date.now()) {
+      await sleep(Math.min(slice_ms, left))
+      await heartbeat()
+    }
+    return isOurs()
+  }
+
+  /** Hands the records over until they are taken; false when they are to come again some other time. */
+  async function handOver(records: readonly IncomingRecord[]): Promise<boolean> {
+    const batch: RecordBatch = { topic, partition, records, heartbeat, isOurs }
+    let reason: string | undefined
+    for (let pause_ms = retry_ms.first; ; pause_ms = Math.min(pause_ms * 2, retry_ms.most)) {
+      try {
+        await options.onBatch(batch)
+        if (reason !== undefined) log.info({ group, topic, partition }, 'batch handled after all')
+        return isCurrent()
+      } catch (error) {
+        if (lost !== undefined) throw lost
+        if (error instanceof TermOver || !isOurs()) return false
+        const { message, stack } = error as Error
+        if (message !== reason)
+          log.error({ group, topic, partition, reason: message, stack }, 'batch failed, trying again')
+        reason = message
+      }
+      if (!(await wait(pause_ms))) return false
+    }
+  }
+
+  /** How many of the records can be handed over now, waiting until the first is due; 0 when no longer ours. */
+  async function due(records: readonly IncomingRecord[], delay_ms: number): Promise<number> {
+    for (;;) {
+      const count = countDue(records, delay_ms, Date.now())
+      if (count > 0 || !(await wait(records[0]!.timestamp + delay_ms - Date.now()))) return count
+    }
+  }
+
+  return async () => {
+    let records = payload.batch.messages.map((message) => toRecord(topic, partition, message))
+    while (records.length > 0 && isOurs()) {
+      const count = options.delayMs === undefined ? records.length : await due(records, options.delayMs)
+      if (count === 0 || !isOurs()) break
+      const last = records[count - 1]!
+      if (!(await handOver(records.slice(0, count)))) break
+      payload.resolveOffset(String(last.offset))
+      options.onProgress(where)
+      await options.onHandled(term, where, last.offset + 1)
+      records = records.slice(count)
+    }
+    // Nothing may be begun: without a pause the same records would be fetched again and again.
+    if (records.length > 0) await sleep(slice_ms)
+  }
+}
+
+/** The faults after which kafkajs joins the group again. */
+const membershipFaults = new Set([
+  'REBALANCE_IN_PROGRESS',
+  'NOT_COORDINATOR_FOR_GROUP',
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+])
+
+const isMembershipFault = (error: unknown): boolean =>
+  membershipFaults.has((error as { type?: string } | undefined)?.type ?? '')
+
+/** kafkajs' eachBatch for a consumer. Throws only what kafkajs must know: that the group does not want us. */
+export const createHandling =
+  (options: HandlingOptions) =>
+  async (payload: EachBatchPayload): Promise<void> => {
+    try {
+      await handleOne(payload, options)()
+    } catch (error) {
+      if (!(error instanceof TermOver)) throw error
+    }
+  }

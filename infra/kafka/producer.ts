@@ -1,0 +1,229 @@
+/**
+ * A producer that neither loses nor doubles what it acked: one send in flight, idempotent, and a new kafkajs
+ * producer after every failure (with several sends in flight, or after a failed one, kafkajs' own bookkeeping
+ * acks records that never arrived).
+ */
+import {
+  type ICustomPartitioner,
+  type Producer as KafkaProducer,
+  type Message,
+  Partitioners,
+  type PartitionMetadata,
+  type RecordMetadata,
+  type TopicMessages,
+} from 'kafkajs'
+import {
+  BusUnavailable,
+  type OutgoingRecord,
+  type Producer,
+  type ProducerOptions,
+} from '../../schemas/bus.js'
+import type { Admin } from './admin.js'
+import { createBatcher, type Link } from './batcher.js'
+import { type BusSettings, createClient } from './client.js'
+import { createSockets, type Sockets } from './socket.js'
+
+const deadline_ms = 5_000
+const request_ms = 5_000
+const connect_ms = 3_000
+const reconnect_ms = { first: 100, most: 1_000 }
+const allReplicas = -1
+
+/** One kafkajs producer, from its connection to its first failure. */
+interface Incarnation {
+  readonly producer: KafkaProducer
+  readonly sockets: Sockets
+  /** To be called before each send: records without a key go to another partition than last time. */
+  nextSend(): void
+}
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Rejects when `work` takes longer; the work itself goes on until its sockets are destroyed. */
+async function within<T>(limit_ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new BusUnavailable(`no answer within ${limit_ms} ms`)), limit_ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/**
+ * Murmur2 by key; records without one share a partition within a send and take turns between sends. The choice
+ * is written on the message, so that kafkajs' retries find the same one and the broker sees the repeat.
+ */
+function createSpreading(): { partitioner: ICustomPartitioner; nextSend: () => void } {
+  let sends = Math.floor(Math.random() * 1_000)
+  const byKey = Partitioners.DefaultPartitioner()
+
+  function spread(partitions: readonly PartitionMetadata[]): number {
+    const led = partitions.filter(({ leader }) => leader >= 0)
+    const usable = led.length > 0 ? led : partitions
+    return usable[sends % usable.length]!.partitionId
+  }
+
+  return {
+    partitioner: () => (input) => {
+      const { message, partitionMetadata } = input
+      message.partition ??= message.key == null ? spread(partitionMetadata) : byKey(input)
+      return message.partition
+    },
+    nextSend: () => {
+      sends += 1
+    },
+  }
+}
+
+function byTopic(records: readonly OutgoingRecord[]): TopicMessages[] {
+  const topics = new Map<string, Message[]>()
+  for (const { topic, key, value, headers } of records) {
+    const message: Message = headers === undefined ? { key, value } : { key, value, headers: { ...headers } }
+    const messages = topics.get(topic)
+    if (messages === undefined) topics.set(topic, [message])
+    else messages.push(message)
+  }
+  return [...topics].map(([topic, messages]) => ({ topic, messages }))
+}
+
+/**
+ * What was given to a send and is in a partition that its result does not name: kafkajs may resolve without
+ * having sent to a partition whose leader moved meanwhile.
+ */
+export function notSent(
+  sent: readonly TopicMessages[],
+  result: readonly Pick<RecordMetadata, 'topicName' | 'partition'>[],
+): TopicMessages[] {
+  const acked = new Set(result.map(({ topicName, partition }) => `${topicName}/${partition}`))
+  return sent
+    .map(({ topic, messages }) => ({
+      topic,
+      messages: messages.filter(({ partition }) => !acked.has(`${topic}/${partition}`)),
+    }))
+    .filter(({ messages }) => messages.length > 0)
+}
+
+async function incarnate(
+  settings: BusSettings,
+  beforeSend: (() => boolean) | undefined,
+): Promise<Incarnation> {
+  const sockets = createSockets({ connect: settings.connect, mayProduce: beforeSend })
+  const { partitioner, nextSend } = createSpreading()
+  const producer = createClient(settings, sockets, request_ms).producer({
+    idempotent: true,
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    createPartitioner: partitioner,
+  })
+  try {
+    await within(connect_ms, producer.connect())
+    return { producer, sockets, nextSend }
+  } catch (error) {
+    sockets.destroy()
+    throw error
+  }
+}
+
+/** The way to the brokers: connects by itself, and again after each failure. */
+function createLink(settings: BusSettings, admin: Admin, name: string, beforeSend?: () => boolean) {
+  let current: Incarnation | undefined
+  let connecting: Promise<void> | undefined
+  let closed = false
+  const known = new Set<string>()
+
+  async function connect(): Promise<void> {
+    for (let pause_ms = reconnect_ms.first; !closed; pause_ms = Math.min(pause_ms * 2, reconnect_ms.most)) {
+      try {
+        current = await incarnate(settings, beforeSend)
+        if (closed) throwAway()
+        return
+      } catch (error) {
+        const { message } = error as Error
+        if (pause_ms === reconnect_ms.first)
+          settings.log.warn({ producer: name, reason: message }, 'producer cannot connect')
+        await sleep(pause_ms)
+      }
+    }
+  }
+
+  function throwAway(): void {
+    current?.sockets.destroy()
+    current = undefined
+    known.clear()
+  }
+
+  async function ready(): Promise<void> {
+    if (current === undefined && !closed) {
+      connecting ??= connect().finally(() => {
+        connecting = undefined
+      })
+      await connecting
+    }
+    if (closed) throw new BusUnavailable('the producer is closed')
+  }
+
+  async function unknownTopics(topics: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    if ([...topics].every((topic) => known.has(topic))) return new Set()
+    try {
+      for (const topic of await within(connect_ms, admin.listTopics())) known.add(topic)
+    } catch {
+      // The send itself will find out.
+      return new Set()
+    }
+    return new Set([...topics].filter((topic) => !known.has(topic)))
+  }
+
+  async function sendAll(incarnation: Incarnation, records: readonly OutgoingRecord[]): Promise<void> {
+    incarnation.nextSend()
+    let missing = byTopic(records)
+    while (missing.length > 0) {
+      const result = await incarnation.producer.sendBatch({ acks: allReplicas, topicMessages: missing })
+      missing = notSent(missing, result)
+    }
+  }
+
+  async function send(records: readonly OutgoingRecord[], limit_ms: number): Promise<void> {
+    if (current === undefined) throw new BusUnavailable('not connected')
+    try {
+      await within(limit_ms, sendAll(current, records))
+    } catch (error) {
+      settings.log.warn({ producer: name, reason: (error as Error).message }, 'send failed, connecting anew')
+      throwAway()
+      throw error
+    }
+  }
+
+  const link: Link = { ready, unknownTopics, send }
+  return {
+    link,
+    close() {
+      closed = true
+      throwAway()
+    },
+  }
+}
+
+/**
+ * A producer that is usable at once; it connects in the background.
+ * @param name for the log
+ */
+export function createProducer(
+  settings: BusSettings,
+  admin: Admin,
+  name: string,
+  options: ProducerOptions = {},
+): Producer {
+  const { link, close } = createLink(settings, admin, name, options.beforeSend)
+  const batcher = createBatcher({ link, deadline_ms, beforeSend: options.beforeSend })
+  link.ready().catch(() => undefined)
+  return {
+    publish: batcher.publish,
+    async close() {
+      await within(deadline_ms, batcher.close()).catch(() => undefined)
+      close()
+    },
+  }
+}
