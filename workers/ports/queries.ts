@@ -55,12 +55,6 @@ export interface SessionsAsked {
   readonly limit: number
 }
 
-/** The last message of a session. */
-export interface LastMessage extends MessageCopy {
-  /** True: `msg_data` was left out for its size. */
-  readonly withheld: boolean
-}
-
 export interface ListedSession {
   readonly session_id: number
   readonly session_type: number
@@ -69,7 +63,9 @@ export interface ListedSession {
   readonly updated_s: number
   readonly extend_data: string | null
   readonly is_robot_session: boolean
-  readonly last?: LastMessage
+  /** Absent where nothing was said, or is kept. */
+  readonly last?: MessageCopy
+  readonly last_server_msg_id: number
 }
 
 export interface SessionPage {
@@ -80,6 +76,10 @@ export interface SessionPage {
 }
 
 export interface SessionLists {
-  /** One page per question, in order. A last message above `maxPreview` bytes, or beyond `maxContent` bytes of a page, comes without msg_data. */
-  pages(asked: readonly SessionsAsked[]): Promise<readonly SessionPage[]>
+  /**
+   * One page per question, in order.
+   * @param maxContent bytes: a larger last message comes with empty msg_data
+   * @param maxPage bytes: so do all from where a page's msg_data would pass this
+   */
+  pages(asked: readonly SessionsAsked[], maxContent: number, maxPage: number): Promise<readonly SessionPage[]>
 }
