@@ -9,7 +9,7 @@ import event = coffeechat.event
 type ToGate = EmitOf<typeof topics.gateOutbound>
 
 /** A command of schemas/packets and what its body is written from. */
-interface Writable<Body> {
+export interface Writable<Body> {
   readonly id: number
   readonly type: { encode(message: Body): { finish(): Uint8Array } }
 }
