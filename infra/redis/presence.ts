@@ -1,0 +1,206 @@
+/** Presence in Redis: who is online where (spec 2, "Login, presence, kick" 3–5). */
+import type { Redis } from 'ioredis'
+import type { DevicePresence, GateIdentity, RegisteredLogin } from '../../gateway/ports.js'
+import { deviceKey } from '../../schemas/ids.js'
+import type {
+  EndedGates,
+  GateStart,
+  LoginPolicy,
+  LoginResult,
+  Presence,
+  PresentDevice,
+} from '../../workers/ports/presence.js'
+import {
+  entryLine,
+  type Membership,
+  memberName,
+  parseBelow,
+  parseEntry,
+  parseMember,
+  type StampedDevice,
+} from './entry.js'
+import { gateStartName, type RedisKeys } from './keys.js'
+import { presenceScripts, rivalTypes } from './presence-scripts.js'
+
+type LoginName = Pick<PresentDevice, 'user_id' | 'device' | 'gate_id' | 'gate_epoch' | 'login_number'>
+
+interface Settings {
+  readonly redis: Redis
+  readonly keys: RedisKeys
+  readonly policy: LoginPolicy
+}
+
+const withoutStamp = ({ stamp: _, ...device }: StampedDevice): PresentDevice => device
+
+const byGate = <T extends GateStart>(logins: readonly T[]): Map<string, [T, ...T[]]> => {
+  const groups = new Map<string, [T, ...T[]]>()
+  for (const each of logins) {
+    const name = gateStartName(each)
+    const group = groups.get(name)
+    if (group === undefined) groups.set(name, [each])
+    else group.push(each)
+  }
+  return groups
+}
+
+/** The steps that both the workers' and the gate's side of presence are made of. */
+function steps({ redis, keys, policy }: Settings) {
+  const scripts = presenceScripts(redis)
+
+  const place = (device: PresentDevice, stamp: number) =>
+    [
+      keys.presence(device.user_id),
+      deviceKey(device.device),
+      entryLine(device, stamp),
+      rivalTypes(policy, device.device),
+      device.gate_id,
+      device.gate_epoch,
+      device.login_number,
+    ] as const
+
+  return {
+    scripts,
+    place,
+
+    /** Names logins in their gates' sets. Sent before presence is written, so that a sweep finds whatever is there. */
+    async enlist(logins: readonly (Membership & GateStart)[], now: number): Promise<void> {
+      await Promise.all(
+        [...byGate(logins).values()].flatMap((group) => [
+          redis.zadd(keys.gateStarts, 'GT', now, gateStartName(group[0])),
+          redis.sadd(keys.gateLogins(group[0]), ...group.map(memberName)),
+        ]),
+      )
+    },
+
+    async strike(logins: readonly (Membership & GateStart)[]): Promise<void> {
+      await Promise.all(
+        [...byGate(logins).values()].map((group) =>
+          redis.srem(keys.gateLogins(group[0]), ...group.map(memberName)),
+        ),
+      )
+    },
+
+    /** @param stamp only where the place is of this registration */
+    async remove(login: LoginName, stamp?: number): Promise<StampedDevice | undefined> {
+      const line = await scripts.remove(
+        keys.presence(login.user_id),
+        deviceKey(login.device),
+        login.gate_id,
+        login.gate_epoch,
+        login.login_number,
+        stamp ?? '',
+      )
+      return typeof line === 'string' ? parseEntry(login.user_id, line) : undefined
+    },
+  }
+}
+
+const isDefined = <T>(value: T | undefined): value is T => value !== undefined
+
+/** Removes logins and takes them off their gates' lists. One answer each, in order. */
+async function removeAll(
+  { remove, strike }: ReturnType<typeof steps>,
+  logins: readonly LoginName[],
+): Promise<boolean[]> {
+  const removed = await Promise.all(logins.map((login) => remove(login)))
+  await strike(removed.filter(isDefined))
+  return removed.map(isDefined)
+}
+
+/** The workers' side of presence. */
+export function createPresence(settings: Settings): Presence {
+  const { redis, keys } = settings
+  const step = steps(settings)
+
+  const result = (userId: number, below: unknown) =>
+    typeof below === 'string'
+      ? { accepted: true, ...parseBelow(userId, below) }
+      : { accepted: false, replaced: [], ended: [] }
+
+  return {
+    async of(userIds) {
+      const distinct = [...new Set(userIds)]
+      const entries = await Promise.all(distinct.map((userId) => redis.hvals(keys.presence(userId))))
+      const devices = new Map<number, readonly PresentDevice[]>()
+      for (const [at, userId] of distinct.entries()) {
+        const found = entries[at] ?? []
+        if (found.length > 0)
+          devices.set(
+            userId,
+            found.map((entry) => withoutStamp(parseEntry(userId, entry))),
+          )
+      }
+      return devices
+    },
+
+    async login(logins) {
+      const members = logins.map((login) => ({ ...login, stamp: 0 }))
+      // Together, so that one round trip carries both; Redis works them off in this order.
+      const [, answers] = await Promise.all([
+        step.enlist(members, Date.now()),
+        Promise.all(logins.map((login) => step.scripts.login(...step.place(login, 0)))),
+      ])
+      const results = logins.map(({ user_id }, at) => result(user_id, answers[at]))
+      const gone = results.flatMap(({ accepted, replaced, ended }, at) =>
+        accepted ? [...replaced, ...ended] : [members[at]!],
+      )
+      if (gone.length > 0) await step.strike(gone)
+      return results.map(
+        ({ accepted, replaced, ended }): LoginResult => ({
+          accepted,
+          replaced: replaced.map(withoutStamp),
+          ended: ended.map(withoutStamp),
+        }),
+      )
+    },
+
+    remove: (logins) => removeAll(step, logins),
+  }
+}
+
+/** One gate's side of presence. */
+export function createDevicePresence(settings: Settings & { identity: GateIdentity }): DevicePresence {
+  const { identity } = settings
+  const step = steps(settings)
+  const ofGate = (login: RegisteredLogin): PresentDevice => ({ ...login, ...identity })
+  let lastStamp = 0
+
+  return {
+    async register(logins) {
+      const stamp = Math.max(Date.now(), lastStamp + 1)
+      lastStamp = stamp
+      const members = logins.map((login) => ({ ...ofGate(login), stamp }))
+      const [, answers] = await Promise.all([
+        step.enlist(members, Date.now()),
+        Promise.all(members.map((login) => step.scripts.register(...step.place(login, stamp)))),
+      ])
+      // Off the list: what was refused, and the former registration of what was kept.
+      await step.strike(
+        members.flatMap((member, at) => {
+          const before = answers[at]
+          if (typeof before !== 'string') return [member]
+          return before === '' ? [] : [parseEntry(member.user_id, before)]
+        }),
+      )
+      return answers.map((before) => {
+        if (typeof before !== 'string') return false
+        return before === '' ? 'returned' : 'kept'
+      })
+    },
+
+    remove: (logins) => removeAll(step, logins.map(ofGate)),
+  }
+}
+
+/** Takes logins of one start of a gate offline, for the sweep. */
+export function createOfflineSweep(settings: Settings): EndedGates['takeOffline'] {
+  const { redis, keys } = settings
+  const step = steps(settings)
+  return async (gate, limit) => {
+    const members = await redis.srandmember(keys.gateLogins(gate), limit)
+    const logins = members.map((member) => ({ ...gate, ...parseMember(member) }))
+    const removed = await Promise.all(logins.map((login) => step.remove(login, login.stamp)))
+    await step.strike(logins)
+    return { removed: removed.filter(isDefined).map(withoutStamp), more: members.length === limit }
+  }
+}
