@@ -139,6 +139,15 @@ CREATE TABLE im_user (
   CONSTRAINT im_user_user_id_check CHECK (((user_id > 0) AND (user_id < '281474976710656'::bigint)))
 );
 
+CREATE TABLE im_user_request (
+  request_key text COLLATE "C" NOT NULL,
+  digest text NOT NULL,
+  users jsonb,
+  kicked jsonb,
+  created bigint NOT NULL,
+  CONSTRAINT im_user_request_pkey PRIMARY KEY (request_key)
+);
+
 CREATE INDEX im_message_send_0_from_id_to_id_msg_id_idx ON public.im_message_send_0 USING btree (from_id, to_id, msg_id);
 
 CREATE INDEX im_message_send_1_from_id_to_id_msg_id_idx ON public.im_message_send_1 USING btree (from_id, to_id, msg_id);
@@ -150,6 +159,8 @@ CREATE INDEX im_message_send_3_from_id_to_id_msg_id_idx ON public.im_message_sen
 CREATE INDEX im_message_send_history ON ONLY public.im_message_send USING btree (from_id, to_id, msg_id);
 
 CREATE INDEX im_session_changed ON public.im_session USING btree (user_id, ((updated / 1000)) DESC, peer_id DESC);
+
+CREATE INDEX im_user_request_age ON public.im_user_request USING btree (created);
 
 CREATE OR REPLACE FUNCTION public.im_flush_acks(p_reader bigint[], p_device text[], p_from bigint[], p_client_msg_id text[], p_time bigint[])
  RETURNS void
@@ -200,14 +211,15 @@ BEGIN
   RETURN QUERY
     WITH asked AS MATERIALIZED (
       SELECT a.o, a.u, a.p, a.t, pair.c, s.read_msg_id AS was, s.read_at AS was_at,
-             CASE WHEN a.n > 0 THEN least(a.n, s.last_msg_id + 1) ELSE named.n END AS n, s.last_msg_id AS last
+             s.last_msg_id AS last,
+             CASE WHEN a.n > 0 THEN a.n ELSE greatest(
+               (SELECT x.msg_id FROM im_message_send x
+                 WHERE x.from_id = a.u AND x.client_msg_id = a.i AND x.to_id = a.p),
+               (SELECT x.msg_id FROM im_message_send x
+                 WHERE x.from_id = a.p AND x.client_msg_id = a.i AND x.to_id = a.u)) END AS n
         FROM unnest(p_user, p_peer, p_msg_id, p_number, p_time) WITH ORDINALITY a(u, p, i, n, t, o)
         JOIN im_session s ON s.user_id = a.u AND s.session_type = 1 AND s.peer_id = a.p
        CROSS JOIN LATERAL (SELECT 'c:' || least(a.u, a.p) || ':' || greatest(a.u, a.p) AS c) pair
-        LEFT JOIN LATERAL (
-          SELECT max(x.msg_id) AS n FROM im_message_send x
-           WHERE a.n = 0 AND x.client_msg_id = a.i
-             AND (x.from_id = a.u AND x.to_id = a.p OR x.from_id = a.p AND x.to_id = a.u)) named ON true
     ), furthest AS MATERIALIZED (
       SELECT DISTINCT ON (u, p) * FROM asked WHERE n BETWEEN 1 AND last ORDER BY u, p, n DESC, o
     ), moved AS MATERIALIZED (

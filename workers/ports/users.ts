@@ -93,3 +93,8 @@ export interface UserChanges {
     kicks: readonly { readonly key: string; readonly kicked: readonly PresentDevice[] }[],
   ): Promise<void>
 }
+
+/** Who has a phone is cached (PhoneDirectory): forget it when that has changed. */
+export interface PhoneCache {
+  forget(userIds: readonly number[]): Promise<void>
+}
