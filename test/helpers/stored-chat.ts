@@ -1,0 +1,68 @@
+/** Single-chat messages in a database of one's own, for tests of what is read from it. */
+import { randomUUID } from 'node:crypto'
+import type pg from 'pg'
+import { createMessageStore } from '../../infra/postgres/messages.js'
+import { createPool } from '../../infra/postgres/pool.js'
+import { pairConversation } from '../../schemas/ids.js'
+import type { NewMessage, StoredMessage } from '../../workers/ports/messages.js'
+import { freshDatabase } from './database.js'
+import { silentLog } from './log.js'
+
+export interface StoredChat {
+  readonly pool: pg.Pool
+  /** Stores one message; `more` overrides its fields. */
+  say(from: number, to: number, text: string, more?: Partial<NewMessage>): Promise<StoredMessage>
+  /** Stores `count` messages in one batch. */
+  sayMany(from: number, to: number, count: number): Promise<void>
+  /** The session row of a user. */
+  session(user: number, peer: number): Promise<Record<string, unknown> | undefined>
+  close(): Promise<void>
+}
+
+/** Users 1 … 999 exist and have said nothing. */
+export async function openStoredChat(): Promise<StoredChat> {
+  const database = await freshDatabase()
+  const pool = createPool(database.url, 8, silentLog)
+  await pool.query(
+    `INSERT INTO im_user (user_id, nick_name, created, updated)
+     SELECT n, 'user ' || n, 0, 0 FROM generate_series(1, 999) n`,
+  )
+  const store = createMessageStore(pool)
+
+  const message = (from: number, to: number, text: string, more: Partial<NewMessage> = {}): NewMessage => ({
+    from_user_id: from,
+    to_user_id: to,
+    msg_id: randomUUID(),
+    conversation: pairConversation(from, to),
+    msg_type: 1,
+    msg_data: Buffer.from(text),
+    attach: null,
+    mention: [],
+    msg_seq: 1,
+    client_type: 2,
+    ...more,
+  })
+
+  return {
+    pool,
+    async say(from, to, text, more) {
+      const [stored] = await store.store([message(from, to, text, more)])
+      if (stored === undefined || stored.res_code !== 0) throw new Error('the message was not stored')
+      return stored
+    },
+    async sayMany(from, to, count) {
+      await store.store(Array.from({ length: count }, (_, at) => message(from, to, `${at + 1}`)))
+    },
+    async session(user, peer) {
+      const { rows } = await pool.query<Record<string, unknown>>({
+        text: 'SELECT * FROM im_session WHERE user_id = $1 AND session_type = 1 AND peer_id = $2',
+        values: [user, peer],
+      })
+      return rows[0]
+    },
+    async close() {
+      await pool.end()
+      await database.drop()
+    },
+  }
+}
