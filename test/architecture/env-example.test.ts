@@ -1,0 +1,15 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { envExample, readConfig, settings } from '../../schemas/config.js'
+import { read } from './checkout.js'
+
+test('.env.example lists every setting with its default', () => {
+  assert.equal(read('.env.example'), envExample(), 'npm run env-example writes it')
+})
+
+test('every line of .env.example can be uncommented', () => {
+  const lines = read('.env.example').matchAll(/^# ([A-Z][A-Z_]+)=(.*)$/gm)
+  const env = Object.fromEntries([...lines].map(([, name, value]) => [name, value]))
+  assert.deepEqual(Object.keys(env).sort(), Object.keys(settings).sort())
+  assert.deepEqual(readConfig(env), readConfig({}))
+})
