@@ -1,0 +1,100 @@
+/**
+ * What is pulled or marked is found by index, however much is stored: no query reads a message table or the
+ * session table from end to end. Counted by PostgreSQL itself, so what functions do inside counts too.
+ */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type pg from 'pg'
+import { createMessageHistory } from '../../../infra/postgres/history.js'
+import { createPool } from '../../../infra/postgres/pool.js'
+import { createReadMarks } from '../../../infra/postgres/reads.js'
+import { createSessionLists } from '../../../infra/postgres/sessions.js'
+import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
+import { silentLog } from '../../helpers/log.js'
+
+let database: FreshDatabase
+let pool: pg.Pool
+
+before(async () => {
+  database = await freshDatabase()
+  // One connection: its counters are flushed when asked for.
+  pool = createPool(database.url, 1, silentLog)
+  await pool.query(`INSERT INTO im_user (user_id, nick_name, created, updated)
+    SELECT n, '', 0, 0 FROM generate_series(1, 400) n`)
+  // Every user with 100 others, three messages each.
+  await pool.query(`CREATE TEMP TABLE said AS
+    SELECT a, b, n, a || '-' || b || '-' || n AS id
+      FROM generate_series(1, 400) a, generate_series(1, 400) b, generate_series(1, 3) n
+     WHERE a < b AND (a + b) % 4 = 0`)
+  await pool.query(`INSERT INTO im_message_send (from_id, client_msg_id, msg_id, to_id, msg_type, msg_content,
+      content_hash, cmd_id, msg_seq, client_type, created, updated)
+    SELECT a, id, n, b, 1, 'hello', '', 769, 1, 1, n, n FROM said`)
+  await pool.query(`INSERT INTO im_message_recv (msg_to, conversation, msg_id, msg_from, client_msg_id, client_type,
+      msg_type, content, cmd_id, msg_seq, send_time)
+    SELECT b, 'c:' || a || ':' || b, n, a, id, 1, 1, 'hello', 769, 1, n FROM said`)
+  await pool.query(`INSERT INTO im_session (user_id, session_type, peer_id, last_msg_id, unread, created, updated)
+    SELECT a, 1, b, 3, 0, 0, n * 1000 FROM said WHERE n = 3
+    UNION ALL SELECT b, 1, a, 3, 3, 0, n * 1000 FROM said WHERE n = 3`)
+  await pool.query('VACUUM ANALYZE')
+})
+after(async () => {
+  await pool.end()
+  await database.drop()
+})
+
+async function fullScans(): Promise<Record<string, number>> {
+  await pool.query('SELECT pg_stat_force_next_flush()')
+  const { rows } = await pool.query<{ relname: string; seq_scan: number }>(
+    `SELECT relname, seq_scan FROM pg_stat_user_tables
+      WHERE relname LIKE 'im_message%' OR relname = 'im_session' ORDER BY relname`,
+  )
+  return Object.fromEntries(rows.map((row) => [row.relname, row.seq_scan]))
+}
+
+/** Often enough that the server settles on one plan for all values. */
+const repeats = 8
+
+async function findsByIndex(query: (n: number) => Promise<unknown>): Promise<void> {
+  const earlier = await fullScans()
+  for (let n = 1; n <= repeats; n++) await query(n)
+  assert.deepEqual(await fullScans(), earlier)
+}
+
+test('a query that reads a table from end to end is noticed', async () => {
+  const longest = 'SELECT max(length(client_msg_id)) FROM im_message_recv'
+  await assert.rejects(
+    findsByIndex(() => pool.query(longest)),
+    assert.AssertionError,
+  )
+})
+
+test('history, the latest id and messages by id are found by index', async () => {
+  const history = createMessageHistory(pool)
+  const pair = (n: number) => ({ user_id: 2 * n, peer_id: 2 * n + 4 })
+  const pairs = (n: number) => [pair(n), pair(n + 20), pair(n + 40)]
+  await findsByIndex((n) => history.pages(pairs(n).map((each) => ({ ...each, before: 4, limit: 20 }))))
+  await findsByIndex((n) => history.latest(pairs(n)))
+  await findsByIndex((n) =>
+    history.byIds([
+      { user_id: 2 * n + 4, peer_id: 2 * n, msg_ids: [`${2 * n}-${2 * n + 4}-1`, `${2 * n}-${2 * n + 4}-2`] },
+    ]),
+  )
+})
+
+test('session lists are found by index', async () => {
+  const lists = createSessionLists(pool)
+  await findsByIndex((n) => lists.pages([{ user_id: n, changed_since_s: 0, limit: 20 }], 4_096, 1_000_000))
+  await findsByIndex((n) =>
+    lists.pages([{ user_id: n, changed_since_s: 3, limit: 100_000 }], 4_096, 1_000_000),
+  )
+})
+
+test('read positions are moved by index', async () => {
+  const marks = createReadMarks(pool)
+  await findsByIndex((n) =>
+    marks.mark([
+      { user_id: 2 * n + 4, peer_id: 2 * n, msg_id: '', server_msg_id: 1, time: n },
+      { user_id: 2 * n + 8, peer_id: 2 * n, msg_id: `${2 * n}-${2 * n + 8}-2`, server_msg_id: 0, time: n },
+    ]),
+  )
+})
