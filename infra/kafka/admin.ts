@@ -88,7 +88,8 @@ async function endsOf(admin: KafkaAdmin, topic: string): Promise<PartitionEnds[]
   return partitions.map(({ partition, low, high }) => ({ partition, low: Number(low), high: Number(high) }))
 }
 
-export function createAdmin(settings: BusSettings): Admin {
+/** One connection for topics, kept; and new ones for offsets. */
+function createConnections(settings: BusSettings) {
   let shared: Promise<Connection> | undefined
 
   async function connect(): Promise<Connection> {
@@ -125,6 +126,18 @@ export function createAdmin(settings: BusSettings): Admin {
       sockets.destroy()
     }
   }
+
+  async function close(): Promise<void> {
+    const connection = await shared?.catch(() => undefined)
+    shared = undefined
+    connection?.sockets.destroy()
+  }
+
+  return { withShared, withFresh, close }
+}
+
+export function createAdmin(settings: BusSettings): Admin {
+  const { withShared, withFresh, close } = createConnections(settings)
 
   const listTopics = () =>
     withShared(async (admin) => (await admin.listTopics()).filter((name) => !isInternal(name)))
@@ -176,10 +189,6 @@ export function createAdmin(settings: BusSettings): Admin {
     listTopics,
     ends,
     committed,
-    async close() {
-      const connection = await shared?.catch(() => undefined)
-      shared = undefined
-      connection?.sockets.destroy()
-    },
+    close,
   }
 }

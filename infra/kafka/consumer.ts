@@ -3,19 +3,12 @@ import type { EachBatchPayload, Consumer as KafkaConsumer } from 'kafkajs'
 import { BusUnavailable, type Consumer, type ConsumerOptions } from '../../schemas/bus.js'
 import type { Admin, PartitionEnds } from './admin.js'
 import { type BusSettings, createClient } from './client.js'
-import { observeFetches } from './fetches.js'
+import { type FetchAnswer, observeFetches } from './fetches.js'
 import { createHandling } from './handling.js'
-import { createSockets } from './socket.js'
-import {
-  beginTerm,
-  type Idleness,
-  partitionKey,
-  type Term,
-  type TopicPartition,
-  type TopicPartitionOffset,
-  watchIdleness,
-} from './term.js'
-import { watch } from './watchdog.js'
+import { createMembership, type Membership } from './membership.js'
+import { createSockets, type Sockets } from './socket.js'
+import { partitionKey, type TopicPartitionOffset } from './term.js'
+import { type Watchdog, watch } from './watchdog.js'
 
 const request_ms = 8_000
 /** Longer than any wait for an answer, the join of a group included. */
@@ -29,20 +22,37 @@ const groupTimes = { sessionTimeout: 8_000, heartbeatInterval: 1_500, rebalanceT
 /** Small enough that a batch is handled well within a heartbeat; a larger record still comes, alone. */
 const fetchSizes = { minBytes: 1, maxBytesPerPartition: 512 * 1024, maxWaitTimeInMs: 250 }
 
-type CommitRequest = EachBatchPayload['commitOffsetsIfNecessary']
+export interface ConsumerParts {
+  readonly settings: BusSettings
+  readonly admin: Admin
+  readonly onDead: (reason: string) => void
+}
+
+/** A consumer and all that it holds on to. */
+interface Context extends ConsumerParts {
+  readonly options: ConsumerOptions
+  readonly groupId: string
+  readonly sockets: Sockets
+  readonly kafka: KafkaConsumer
+  /** The ends of all partitions when the consumer was made, by partition key. */
+  readonly startEnds: ReadonlyMap<string, PartitionEnds>
+  readonly membership: Membership
+  readonly watchdog: Watchdog
+  readonly ready: Signal
+  /** Resolves when the consumer has begun to leave the group. */
+  readonly leaving: Signal
+  stopping: boolean
+}
+
+interface Signal {
+  readonly promise: Promise<void>
+  resolve(): void
+  reject(reason: Error): void
+}
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-const byTopic = (offsets: readonly TopicPartitionOffset[]) => ({
-  topics: [...new Set(offsets.map(({ topic }) => topic))].map((topic) => ({
-    topic,
-    partitions: offsets
-      .filter((at) => at.topic === topic)
-      .map(({ partition, offset }) => ({ partition, offset: String(offset) })),
-  })),
-})
-
-function createSignal() {
+function createSignal(): Signal {
   let resolve: () => void = () => undefined
   let reject: (reason: Error) => void = () => undefined
   const promise = new Promise<void>((onDone, onFault) => {
@@ -53,27 +63,6 @@ function createSignal() {
   return { promise, resolve, reject }
 }
 
-/** Counts the batches in hand. */
-function createHands() {
-  const inHand = new Set<Promise<void>>()
-  return {
-    hold(work: Promise<void>): Promise<void> {
-      inHand.add(work)
-      const release = () => inHand.delete(work)
-      work.then(release, release)
-      return work
-    },
-    empty: () => Promise.allSettled(inHand),
-  }
-}
-
-export interface ConsumerParts {
-  readonly settings: BusSettings
-  readonly admin: Admin
-  readonly onDead: (reason: string) => void
-}
-
-/** The ends of the partitions of all topics, by partition key. */
 async function readEnds(admin: Admin, topics: readonly string[]): Promise<Map<string, PartitionEnds>> {
   const ends = new Map<string, PartitionEnds>()
   for (const topic of topics)
@@ -82,206 +71,204 @@ async function readEnds(admin: Admin, topics: readonly string[]): Promise<Map<st
   return ends
 }
 
-/**
- * Joins the group and consumes. Resolves before the group has answered; `ready` tells when it has.
- * @throws BusUnavailable when no broker answers
- */
-export async function createConsumer(
-  { settings, admin, onDead }: ConsumerParts,
-  options: ConsumerOptions,
-): Promise<Consumer> {
+/** Asks the brokers whether records wait in our partitions. */
+async function hasLag(
+  { admin, groupId, options }: ConsumerParts & Pick<Context, 'groupId' | 'options'>,
+  membership: Membership,
+) {
+  for (const topic of options.topics) {
+    const committed = await admin.committed(groupId, topic)
+    for (const { partition, low, high } of await admin.ends(topic)) {
+      const where = { topic, partition }
+      const position = membership.position(where) ?? committed.get(partition) ?? low
+      if (membership.term().owns(where) && high > position) return true
+    }
+  }
+  return false
+}
+
+async function commitDone({ options, membership, settings, groupId }: Context): Promise<void> {
+  if (options.commit === 'manual') return
+  try {
+    await membership.commit(membership.term().uncommitted())
+  } catch (error) {
+    // It is tried again in a second; what a rebalance leaves uncommitted comes again.
+    settings.log.debug({ group: groupId, reason: (error as Error).message }, 'commit failed')
+  }
+}
+
+const seekTo = (kafka: KafkaConsumer, { topic, partition, offset }: TopicPartitionOffset) =>
+  kafka.seek({ topic, partition, offset: String(offset) })
+
+function onFetched(context: Context, since: number, answers: readonly FetchAnswer[]): void {
+  const { membership, watchdog, ready, options } = context
+  if (answers.length > 0 || membership.term().partitions.length === 0) watchdog.fetched()
+  const idleSince = membership.fetched(since, answers)
+  if (membership.isReady()) ready.resolve()
+  if (idleSince !== undefined && !context.stopping) options.onIdle?.(idleSince)
+}
+
+function onJoin(context: Context, assignment: Readonly<Record<string, readonly number[]>>): void {
+  const { membership, kafka, options, startEnds, settings, groupId } = context
+  const partitions = Object.entries(assignment).flatMap(([topic, numbers]) =>
+    numbers.map((partition) => ({ topic, partition })),
+  )
+  membership.begin(partitions)
+  context.watchdog.member()
+  // Not by offsets committed beforehand: that takes a join and a leave of its own.
+  if (options.start === 'end')
+    for (const where of partitions) {
+      const offset = membership.position(where) ?? startEnds.get(partitionKey(where))?.high ?? 0
+      seekTo(kafka, { ...where, offset })
+    }
+  settings.log.info({ group: groupId, partitions: partitions.map(partitionKey) }, 'joined the group')
+  options.onAssigned?.(partitions)
+  if (partitions.length === 0) context.ready.resolve()
+}
+
+function listen(context: Context): void {
+  const { kafka, membership, watchdog, settings, groupId, onDead } = context
+  const { GROUP_JOIN, REBALANCING, HEARTBEAT, CRASH, DISCONNECT } = kafka.events
+  let unobserve: () => void = () => undefined
+
+  kafka.on(GROUP_JOIN, ({ payload }) => {
+    unobserve()
+    unobserve = observeFetches(payload.memberId, (since, answers) => onFetched(context, since, answers))
+    onJoin(context, payload.memberAssignment)
+  })
+  kafka.on(HEARTBEAT, () => watchdog.member())
+  kafka.on(REBALANCING, () => {
+    membership.term().end()
+    // Written before kafkajs asks to join, on the same connection: the old term still counts.
+    void commitDone(context)
+  })
+  kafka.on(DISCONNECT, () => unobserve())
+  kafka.on(CRASH, ({ payload: { error, restart } }) => {
+    membership.forsake()
+    settings.log.warn({ group: groupId, reason: error.message, restart }, 'consumer crashed')
+    if (!restart && !context.stopping) onDead(`group ${groupId}: ${error.message}`)
+  })
+}
+
+/** kafkajs' eachBatch, and a promise of the moment when nothing is in hand. */
+function createHands(context: Context) {
+  const { membership, options, settings, watchdog, groupId, leaving } = context
+  const inHand = new Set<Promise<void>>()
+  const handle = createHandling({
+    group: groupId,
+    delayMs: options.delayMs,
+    onBatch: options.onBatch,
+    log: settings.log,
+    currentTerm: membership.term,
+    isStopping: () => context.stopping,
+    onProgress: () => watchdog.progress(),
+    async onHandled(term, where, offset) {
+      membership.handled(term, where, offset)
+      // A delayed action is not to be repeated because its commit waited for the timer.
+      if (options.delayMs !== undefined) await commitDone(context)
+    },
+  })
+
+  async function eachBatch(payload: EachBatchPayload): Promise<void> {
+    membership.commitBy(payload.commitOffsetsIfNecessary)
+    // Between the last batch and our leaving, nothing is begun.
+    if (context.stopping) return leaving.promise
+    const work = handle(payload)
+    inHand.add(work)
+    try {
+      await work
+    } finally {
+      inHand.delete(work)
+    }
+  }
+
+  return { eachBatch, empty: () => Promise.allSettled(inHand) }
+}
+
+async function rewind({ admin, options, groupId, membership, startEnds, kafka }: Context): Promise<void> {
+  const ends = options.start === 'end' ? startEnds : await readEnds(admin, options.topics)
+  const back: TopicPartitionOffset[] = []
+  for (const topic of options.topics) {
+    const committed = await admin.committed(groupId, topic)
+    for (const where of membership.term().partitions.filter((each) => each.topic === topic)) {
+      const end = ends.get(partitionKey(where))
+      const beginning = (options.start === 'end' ? end?.high : end?.low) ?? 0
+      back.push({ ...where, offset: committed.get(where.partition) ?? beginning })
+    }
+  }
+  // From here on nothing else runs until the end: the next fetch starts at these offsets.
+  const { partitions, owns } = membership.term()
+  membership.begin(partitions)
+  for (const at of back.filter(owns)) {
+    membership.moveTo(at)
+    seekTo(kafka, at)
+  }
+}
+
+async function leave(context: Context, emptyHands: () => Promise<unknown>): Promise<void> {
+  const { kafka, sockets, watchdog, ready, leaving, options } = context
+  await Promise.race([emptyHands(), sleep(finish_ms)])
+  await Promise.race([commitDone(context), sleep(disconnect_ms)])
+  const gone = kafka.disconnect().catch(() => undefined)
+  leaving.resolve()
+  await Promise.race([gone, sleep(disconnect_ms)])
+  watchdog.stop()
+  sockets.destroy()
+  ready.reject(new Error('the consumer was stopped'))
+  options.onAssigned?.([])
+}
+
+/** Connects, without joining the group yet. */
+async function connect(parts: ConsumerParts, options: ConsumerOptions): Promise<Context> {
+  const { settings, admin } = parts
   const groupId = settings.prefix + options.group
-  const { log } = settings
+  const startEnds = await readEnds(admin, options.topics)
   const sockets = createSockets({ connect: settings.connect, silence_ms })
-  const kafka: KafkaConsumer = createClient(settings, sockets, request_ms).consumer({
+  const kafka = createClient(settings, sockets, request_ms).consumer({
     groupId,
     ...groupTimes,
     ...fetchSizes,
     allowAutoTopicCreation: false,
   })
-  const startEnds = await readEnds(admin, options.topics)
-
-  let term: Term = beginTerm([])
-  let idleness: Idleness = watchIdleness([])
-  let commitRequest: CommitRequest | undefined
-  let unobserve: () => void = () => undefined
-  let stopping: Promise<void> | undefined
-  let joined = false
-  /** How far each partition was handled, over all terms. */
-  const positions = new Map<string, number>()
-  const hands = createHands()
-  const ready = createSignal()
-  const left = createSignal()
-
-  const watchdog = watch({ group: groupId, log, hasLag, onDead: die })
-
-  function die(reason: string): void {
-    watchdog.stop()
-    onDead(reason)
-  }
-
-  async function hasLag(): Promise<boolean> {
-    const owned = term.partitions
-    for (const topic of new Set(owned.map((where) => where.topic))) {
-      const committed = await admin.committed(groupId, topic)
-      for (const { partition, low, high } of await admin.ends(topic)) {
-        const where = { topic, partition }
-        if (
-          term.owns(where) &&
-          high > (positions.get(partitionKey(where)) ?? committed.get(partition) ?? low)
-        )
-          return true
-      }
-    }
-    return false
-  }
-
-  /** Commits in the name of the term it was called in: the group refuses it once that is over. */
-  async function commitNow(offsets: readonly TopicPartitionOffset[]): Promise<void> {
-    if (offsets.length === 0) return
-    // Not the consumer's own commitOffsets: that one repeats a refused commit after the next join, when the
-    // partition may be another's, and takes its offset back.
-    if (commitRequest === undefined) throw new BusUnavailable('nothing was read since the group was joined')
-    const mine = term
-    await commitRequest(byTopic(offsets))
-    mine.committed(offsets)
-  }
-
-  async function commitDone(): Promise<void> {
-    if (options.commit === 'manual') return
-    try {
-      await commitNow(term.uncommitted())
-    } catch (error) {
-      // It is tried again in a second; what a rebalance leaves uncommitted comes again.
-      log.debug({ group: groupId, reason: (error as Error).message }, 'commit failed')
-    }
-  }
-
-  function seekTo(where: TopicPartition, offset: number): void {
-    kafka.seek({ ...where, offset: String(offset) })
-  }
-
-  function onJoin(assignment: Readonly<Record<string, readonly number[]>>, memberId: string): void {
-    const partitions = Object.entries(assignment).flatMap(([topic, numbers]) =>
-      numbers.map((partition) => ({ topic, partition })),
-    )
-    term = beginTerm(partitions)
-    idleness = watchIdleness(partitions)
-    joined = true
-    watchdog.member()
-    unobserve()
-    unobserve = observeFetches(memberId, onFetched)
-    if (options.start === 'end')
-      for (const where of partitions) {
-        const key = partitionKey(where)
-        seekTo(where, positions.get(key) ?? startEnds.get(key)?.high ?? 0)
-      }
-    log.info({ group: groupId, partitions: partitions.map(partitionKey) }, 'joined the group')
-    options.onAssigned?.(partitions)
-    if (partitions.length === 0) ready.resolve()
-  }
-
-  function onFetched(
-    since: number,
-    answers: readonly (TopicPartition & { readonly empty: boolean })[],
-  ): void {
-    if (answers.length > 0 || term.partitions.length === 0) watchdog.fetched()
-    for (const { topic, partition, empty } of answers) idleness.answered({ topic, partition }, since, empty)
-    if (idleness.isComplete()) ready.resolve()
-    if (!answers.some(({ empty }) => !empty) && answers.length > 0) {
-      const idleSince = idleness.since()
-      if (idleSince !== undefined && !stopping) options.onIdle?.(idleSince)
-    }
-  }
-
-  const handle = createHandling({
-    group: groupId,
-    delayMs: options.delayMs,
-    onBatch: options.onBatch,
-    log,
-    currentTerm: () => term,
-    isStopping: () => stopping !== undefined,
-    onProgress: () => watchdog.progress(),
-    async onHandled(of, where, offset) {
-      if (of !== term) return
-      of.handled(where, offset)
-      positions.set(partitionKey(where), offset)
-      // A delayed action is not to be repeated because of a commit that waited for the timer.
-      if (options.delayMs !== undefined) await commitDone()
-    },
-  })
-
-  async function eachBatch(payload: EachBatchPayload): Promise<void> {
-    commitRequest = payload.commitOffsetsIfNecessary
-    // Between the last batch and our leaving, nothing is begun.
-    if (stopping) await left.promise
-    else await hands.hold(handle(payload))
-  }
-
-  function listen(): void {
-    const { GROUP_JOIN, REBALANCING, HEARTBEAT, CRASH } = kafka.events
-    kafka.on(GROUP_JOIN, ({ payload }) => onJoin(payload.memberAssignment, payload.memberId))
-    kafka.on(HEARTBEAT, () => watchdog.member())
-    kafka.on(REBALANCING, () => {
-      term.end()
-      // Written before kafkajs asks to join, on the same connection: the old term still counts.
-      void commitDone()
-    })
-    kafka.on(CRASH, ({ payload: { error, restart } }) => {
-      term.end()
-      commitRequest = undefined
-      joined = false
-      log.warn({ group: groupId, reason: error.message, restart }, 'consumer crashed')
-      if (!restart && !stopping) die(`group ${groupId}: ${error.message}`)
-    })
-  }
-
-  async function rewind(): Promise<void> {
-    const back: TopicPartitionOffset[] = []
-    const ends = await readEnds(admin, options.topics)
-    for (const topic of options.topics) {
-      const committed = await admin.committed(groupId, topic)
-      for (const { partition } of term.partitions.filter((where) => where.topic === topic)) {
-        const key = partitionKey({ topic, partition })
-        const beginning = options.start === 'end' ? startEnds.get(key)?.high : ends.get(key)?.low
-        back.push({ topic, partition, offset: committed.get(partition) ?? beginning ?? 0 })
-      }
-    }
-    // From here to the end nothing else runs: the next fetch starts at the new offsets.
-    const owned = term.partitions
-    term = beginTerm(owned)
-    idleness = watchIdleness(owned)
-    for (const { topic, partition, offset } of back) {
-      if (!term.owns({ topic, partition })) continue
-      positions.set(partitionKey({ topic, partition }), offset)
-      seekTo({ topic, partition }, offset)
-    }
-  }
-
-  async function stop(): Promise<void> {
-    clearInterval(timer)
-    await Promise.race([hands.empty(), sleep(finish_ms)])
-    await Promise.race([commitDone(), sleep(disconnect_ms)])
-    const gone = kafka.disconnect().catch(() => undefined)
-    left.resolve()
-    await Promise.race([gone, sleep(disconnect_ms)])
-    watchdog.stop()
-    unobserve()
-    sockets.destroy()
-    ready.reject(new Error('the consumer was stopped'))
-    options.onAssigned?.([])
-  }
-
   try {
     await kafka.connect()
     await kafka.subscribe({ topics: [...options.topics], fromBeginning: true })
   } catch (error) {
-    watchdog.stop()
     sockets.destroy()
     throw new BusUnavailable((error as Error).message, { cause: error })
   }
-  listen()
-  const timer = setInterval(() => void commitDone(), commit_ms)
+  const membership = createMembership()
+  const watchdog = watch({
+    group: groupId,
+    log: settings.log,
+    onDead: parts.onDead,
+    hasLag: () => hasLag({ ...parts, groupId, options }, membership),
+  })
+  const signals = { ready: createSignal(), leaving: createSignal() }
+  return {
+    ...parts,
+    options,
+    groupId,
+    sockets,
+    kafka,
+    startEnds,
+    membership,
+    watchdog,
+    ...signals,
+    stopping: false,
+  }
+}
+
+/**
+ * Joins the group and consumes. Resolves before the group has answered; `ready` tells when it has.
+ * @throws BusUnavailable when no broker answers
+ */
+export async function createConsumer(parts: ConsumerParts, options: ConsumerOptions): Promise<Consumer> {
+  const context = await connect(parts, options)
+  const { kafka, groupId, membership, startEnds, ready } = context
+  const { eachBatch, empty } = createHands(context)
+  listen(context)
+  const timer = setInterval(() => void commitDone(context), commit_ms)
   kafka
     .run({
       autoCommit: false,
@@ -289,16 +276,19 @@ export async function createConsumer(
       partitionsConsumedConcurrently: Math.min(Math.max(startEnds.size, 1), maxConcurrency),
       eachBatch,
     })
-    .catch((error: Error) => die(`group ${groupId}: ${error.message}`))
+    .catch((error: Error) => parts.onDead(`group ${groupId}: ${error.message}`))
 
+  let left: Promise<void> | undefined
   return {
     ready: ready.promise,
-    isReady: () => joined && stopping === undefined && !term.hasEnded() && idleness.isComplete(),
-    commit: (offsets) => commitNow(offsets.filter((where) => term.owns(where))),
-    rewind,
-    stop: () => {
-      stopping ??= stop()
-      return stopping
+    isReady: () => !context.stopping && membership.isReady(),
+    commit: (offsets) => membership.commit(offsets.filter(membership.term().owns)),
+    rewind: () => rewind(context),
+    stop() {
+      context.stopping = true
+      clearInterval(timer)
+      left ??= leave(context, empty)
+      return left
     },
   }
 }
