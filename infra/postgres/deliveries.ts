@@ -15,7 +15,8 @@ const acksPerFlush = 2_000
 export function createAckStore(pool: Pool): AckStore {
   return {
     async flush(acks) {
-      for (let at = 0; at < acks.length; at += acksPerFlush) await flushSome(pool, acks.slice(at, at + acksPerFlush))
+      for (let at = 0; at < acks.length; at += acksPerFlush)
+        await flushSome(pool, acks.slice(at, at + acksPerFlush))
     },
   }
 }

@@ -20,7 +20,11 @@ export function createMessageStore(pool: Pool): MessageStore {
     async store(messages) {
       for (let judgement = 1; ; judgement++) {
         try {
-          const { rows } = await pool.query<ResultRow>({ name: 'store-single', text: storeSql, values: columns(messages) })
+          const { rows } = await pool.query<ResultRow>({
+            name: 'store-single',
+            text: storeSql,
+            values: columns(messages),
+          })
           return rows.map(toStored)
         } catch (error) {
           // The whole batch was rolled back; judged again it finds what the other owner stored.

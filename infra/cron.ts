@@ -1,0 +1,19 @@
+/** Jobs by cron expression (node-cron). */
+import cron from 'node-cron'
+import type { Logger } from '../schemas/log.js'
+
+/** Runs jobs by cron expressions; a job that still runs when it is due again is not started twice. */
+export const createSchedule =
+  (log: Logger) =>
+  (expression: string, job: () => Promise<void>): (() => void) => {
+    const task = cron.schedule(
+      expression,
+      async () => job().catch((error: unknown) => log.warn({ error }, 'a cron job failed')),
+      {
+        noOverlap: true,
+      },
+    )
+    return () => {
+      void task.destroy()
+    }
+  }
