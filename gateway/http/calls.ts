@@ -1,0 +1,126 @@
+/** Calls that a worker answers: published as an event, answered by a packet on the gate's own topic (spec 2). */
+import type { FastifyRequest } from 'fastify'
+import { CIM, type coffeechat } from '../../proto/index.js'
+import { BusUnavailable } from '../../schemas/bus.js'
+import { type CommandName, commands } from '../../schemas/packets.js'
+import { type AnyTopic, type EventOf, recordOf, topics } from '../../schemas/topics.js'
+import {
+  type ArgumentsOf,
+  type ErrorBody,
+  type UserAnswer,
+  type UserOperation,
+  userAnswer,
+} from '../../schemas/user-operations.js'
+import type { HttpContext } from '../context.js'
+import type { OutboundPacket } from '../targets.js'
+import { Fault, refusedRequest, serverBusy } from './faults.js'
+
+/** From the call to its 503: every call has a true answer within 10 s. */
+const answerDeadline_ms = 9_500
+const restApi = CIM.Def.CIMClientType.kCIM_CLIENT_TYPE_REST_API
+
+type Origin = coffeechat.event.IOrigin
+type Query = Omit<EventOf<typeof topics.requestQuery>, 'origin' | 'time'>
+
+export interface Calls {
+  /** Publishes an event and resolves with the packet that answers it. Rejects with the Fault 503 without one in time. */
+  ask<T extends AnyTopic>(
+    request: FastifyRequest,
+    userId: number,
+    topic: T,
+    event: (origin: Origin) => EventOf<T>,
+  ): Promise<OutboundPacket>
+  /** Publishes events that nothing answers; resolves when the bus has them. Rejects with the Fault 503. */
+  tell<T extends AnyTopic>(
+    request: FastifyRequest,
+    userId: number,
+    topic: T,
+    events: (origin: Origin) => readonly EventOf<T>[],
+  ): Promise<void>
+  /** An operation on users. Rejects with the Fault that the worker answered. @param userId 0: no one user */
+  onUser<O extends UserOperation>(
+    request: FastifyRequest,
+    userId: number,
+    operation: O,
+    given: ArgumentsOf<O>,
+  ): Promise<UserAnswer>
+  /** What a user pulls. Resolves with the body of the command; rejects with the Fault of an ERROR_NOTIFY. */
+  query(request: FastifyRequest, userId: number, query: Query, expected: CommandName): Promise<Uint8Array>
+}
+
+export function createCalls({ config, identity, targets, publish, isSuspended }: HttpContext): Calls {
+  const prefix = config.TOPIC_PREFIX
+
+  const originOf = (request: FastifyRequest, user_id: number, connection_id: number): Origin => ({
+    ...identity,
+    connection_id,
+    login_number: 0,
+    user_id,
+    device: { client_type: restApi },
+    seq_num: 0,
+    traceparent: `00-${request.id}-${request.id.slice(0, 16)}-01`,
+  })
+
+  /** BusUnavailable means that nobody can say whether it is there. */
+  async function send(records: Parameters<HttpContext['publish']>[0]): Promise<void> {
+    if (isSuspended()) throw serverBusy()
+    await publish(records).catch((error: unknown) => {
+      throw error instanceof BusUnavailable ? serverBusy() : error
+    })
+  }
+
+  const ask: Calls['ask'] = (request, userId, topic, event) =>
+    new Promise((resolve, reject) => {
+      const end = () => {
+        clearTimeout(deadline)
+        targets.close(id)
+      }
+      const fail = (error: unknown) => {
+        end()
+        reject(error)
+      }
+      const id = targets.open({
+        deliver(packet) {
+          end()
+          resolve(packet)
+          return true
+        },
+      })
+      const deadline = setTimeout(() => fail(serverBusy()), answerDeadline_ms)
+      // An answer can arrive before the bus has confirmed the request to us: it counts all the same.
+      send([recordOf(prefix, topic, event(originOf(request, userId, id)))]).catch(fail)
+    })
+
+  return {
+    ask,
+
+    async tell(request, userId, topic, events) {
+      await send(events(originOf(request, userId, 0)).map((each) => recordOf(prefix, topic, each)))
+    },
+
+    async onUser(request, userId, operation, given) {
+      const idempotency_key = request.headers['idempotency-key']
+      const { http_status, body } = await ask(request, userId, topics.requestUser, (origin) => ({
+        origin,
+        time: Date.now(),
+        operation,
+        arguments: JSON.stringify(given),
+        ...(typeof idempotency_key === 'string' ? { idempotency_key } : {}),
+      }))
+      const answered: unknown = JSON.parse(Buffer.from(body).toString('utf8'))
+      if ((http_status ?? 500) < 400) return userAnswer.parse(answered)
+      const { code, message, field } = (answered as ErrorBody).error
+      throw new Fault(http_status ?? 500, code, message, field === undefined ? {} : { field })
+    },
+
+    async query(request, userId, query, expected) {
+      const { command_id, body } = await ask(request, userId, topics.requestQuery, (origin) => ({
+        ...query,
+        origin,
+        time: Date.now(),
+      }))
+      if (command_id === commands[expected].id) return body
+      throw refusedRequest(commands.ERROR_NOTIFY.type.decode(body))
+    },
+  }
+}

@@ -1,0 +1,154 @@
+/** The HTTP server of a gate: REST API, health, figures. WebSocket upgrades on the same port are gateway/ws.ts. */
+import { isUtf8 } from 'node:buffer'
+import { randomBytes } from 'node:crypto'
+import http, { type IncomingMessage } from 'node:http'
+import https from 'node:https'
+import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
+import fastify, { type FastifyInstance } from 'fastify'
+import {
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod'
+import type { HttpContext } from '../context.js'
+import { createGuard } from './access.js'
+import { createCalls } from './calls.js'
+import { badRequest, errorBody, Fault, faultOf } from './faults.js'
+import type { Api } from './rest.js'
+import { deviceRoutes } from './routes/devices.js'
+import { messageRoutes } from './routes/messages.js'
+import { operationRoutes } from './routes/operations.js'
+import { readingRoutes } from './routes/reading.js'
+import { userRoutes } from './routes/users.js'
+
+/** Slow senders are closed within 15 s (spec 6, "Abuse"). */
+const timeouts = {
+  headersTimeout: 10_000,
+  requestTimeout: 14_000,
+  connectionsCheckingInterval: 1_000,
+  keepAliveTimeout: 65_000,
+}
+const maxHeader_bytes = 16_384
+
+export interface HttpServer {
+  /** For upgrades to WebSocket. */
+  readonly server: http.Server
+  /** Where it listens. */
+  readonly port: number
+  /** Answers what is in flight and closes. Upgraded sockets are the caller's to close. */
+  stop(): Promise<void>
+}
+
+/** The caller's trace where it sends one (W3C traceparent, or 32 hexadecimal digits), else a new one. */
+function traceIdOf({ headers }: { headers: IncomingMessage['headers'] }): string {
+  const given = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(String(headers.traceparent))?.[1]
+  const id =
+    given ??
+    String(headers['x-request-id'] ?? '')
+      .replaceAll('-', '')
+      .toLowerCase()
+  return /^(?!0{32})[0-9a-f]{32}$/.test(id) ? id : randomBytes(16).toString('hex')
+}
+
+/** HTTPS where there is a certificate, which is renewed without a restart. */
+function createServer(certificate: HttpContext['certificate'], handler: http.RequestListener): http.Server {
+  const options = { ...timeouts, maxHeaderSize: maxHeader_bytes, noDelay: true }
+  if (certificate === undefined) return http.createServer(options, handler)
+  const secure = https.createServer({ ...options, ...certificate.current(), minVersion: 'TLSv1.2' }, handler)
+  certificate.onChange(() => secure.setSecureContext({ ...certificate.current(), minVersion: 'TLSv1.2' }))
+  return secure as unknown as http.Server // the same methods and events, but not by type
+}
+
+/** JSON in valid UTF-8; an empty body counts as {}. */
+function readJson(api: FastifyInstance): void {
+  const parse = api.getDefaultJsonParser('error', 'error')
+  api.removeAllContentTypeParsers()
+  api.addContentTypeParser(/^application\/(.+\+)?json(;|$)/, { parseAs: 'buffer' }, (request, body, done) => {
+    if (body.length === 0) return done(null, {})
+    if (!isUtf8(body as Buffer)) return done(badRequest('the body is not valid UTF-8'))
+    return parse(request, body.toString(), done)
+  })
+}
+
+/** Every failure has the same shape; what is our own mistake is logged and told without its reason. */
+function answerFailures(api: FastifyInstance, { log }: HttpContext): void {
+  api.setErrorHandler((error, request, reply) => {
+    const fault = faultOf(error) ?? new Fault(500, 'INTERNAL', 'this is our mistake; it was logged')
+    if (fault.status === 500)
+      log.error({ error, request_id: request.id, route: request.routeOptions.url }, 'a call failed')
+    if (fault.more.retryAfter_s !== undefined) reply.header('retry-after', fault.more.retryAfter_s)
+    if (fault.status === 401) reply.header('www-authenticate', 'Bearer')
+    return reply.code(fault.status).send(errorBody(fault))
+  })
+  api.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send(errorBody(new Fault(404, 'NOT_FOUND', 'there is no such call'))),
+  )
+}
+
+function observe(api: FastifyInstance, { metrics }: HttpContext): void {
+  api.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    reply.header('x-content-type-options', 'nosniff')
+  })
+  api.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none'
+    metrics.count('http_responses', { method: request.method, route, status: String(reply.statusCode) })
+  })
+}
+
+const description: NonNullable<FastifyDynamicSwaggerOptions['openapi']> = {
+  openapi: '3.1.0',
+  info: {
+    title: 'CoffeeChat',
+    version: '1',
+    description: 'Ids are decimal strings, times are milliseconds.',
+  },
+  components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+  security: [{ bearer: [] }],
+}
+
+/** Makes the server with all its routes, not listening yet. */
+export async function createApi(context: HttpContext): Promise<FastifyInstance> {
+  const { config } = context
+  const api = fastify({
+    serverFactory: (handler) => createServer(context.certificate, handler),
+    bodyLimit: config.MAX_HTTP_BODY_BYTES,
+    trustProxy: config.TRUSTED_PROXIES.length > 0 ? [...config.TRUSTED_PROXIES] : false,
+    genReqId: traceIdOf,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 128 },
+  }).withTypeProvider<ZodTypeProvider>()
+  const calls = createCalls(context)
+  const rest = { context, calls }
+  api.setValidatorCompiler(validatorCompiler)
+  api.setSerializerCompiler(serializerCompiler)
+  readJson(api)
+  observe(api, context)
+  answerFailures(api, context)
+  api.decorateRequest('caller')
+  api.addHook('onRequest', async (request) => {
+    request.caller = { kind: 'app' }
+  })
+  api.addHook('onRequest', createGuard(context, calls))
+  // A call without a body is one with an empty body.
+  api.addHook('preValidation', async (request) => {
+    request.body ??= {}
+  })
+  await api.register(swagger, { openapi: description, transform: jsonSchemaTransform })
+  for (const add of [operationRoutes, userRoutes, deviceRoutes, messageRoutes, readingRoutes])
+    add(api as Api, rest)
+  return api
+}
+
+/** Makes the server and listens on HTTP_PORT. Rejects when the port is taken. */
+export async function startHttp(context: HttpContext): Promise<HttpServer> {
+  const api = await createApi(context)
+  await api.listen({ host: context.config.HOST, port: context.config.HTTP_PORT })
+  const address = api.server.address()
+  return {
+    server: api.server,
+    port: typeof address === 'object' && address !== null ? address.port : context.config.HTTP_PORT,
+    stop: () => api.close(),
+  }
+}
