@@ -1,0 +1,93 @@
+/**
+ * The gate's own topic: packets for its sockets and its HTTP requests, read from the end with a group of this epoch.
+ * Nothing is written while the lease is in doubt: the records wait until it is held again (I9).
+ */
+import { coffeechat } from '../proto/index.js'
+import type { Bus, Consumer, IncomingRecord, RecordBatch } from '../schemas/bus.js'
+import type { Logger } from '../schemas/log.js'
+import { fullName, topics } from '../schemas/topics.js'
+import type { Metrics } from './counters.js'
+import type { LeaseKeeper } from './lease.js'
+import type { GateIdentity, RegisteredLogin } from './ports.js'
+import type { Publisher } from './publisher.js'
+import type { OutboundPacket, Target, Targets } from './targets.js'
+
+interface OutboundOptions {
+  readonly bus: Bus
+  readonly prefix: string
+  readonly identity: GateIdentity
+  readonly targets: Targets
+  readonly lease: Pick<LeaseKeeper, 'isSuspended' | 'isFenced' | 'whenHeld'>
+  readonly onMissed: (packet: OutboundPacket, target: Target) => void
+  /** A login was accepted for a connection that is gone. */
+  readonly onOrphan: (login: RegisteredLogin) => void
+  readonly metrics: Metrics
+  readonly log: Logger
+}
+
+const wait_slice_ms = 250
+const noTargets: readonly Target[] = []
+
+/** Starts reading; the consumer's `ready` resolves when nothing published from then on is missed. */
+export function consumeOutbound(options: OutboundOptions): Promise<Consumer> {
+  const { bus, prefix, identity, lease } = options
+  const waitForLease = async (batch: RecordBatch): Promise<boolean> => {
+    while (lease.isSuspended() && !lease.isFenced() && batch.isOurs()) {
+      await lease.whenHeld(wait_slice_ms)
+      await batch.heartbeat()
+    }
+    return !lease.isSuspended()
+  }
+  return bus.consumer({
+    group: `gate.${identity.gate_id}.${identity.gate_epoch}`,
+    topics: [fullName(prefix, topics.gateOutbound, identity.gate_id)],
+    start: 'end',
+    onBatch: async (batch) => {
+      for (const record of batch.records) {
+        if (lease.isSuspended() && !(await waitForLease(batch))) return
+        writeRecord(options, record)
+      }
+    },
+  })
+}
+
+function writeRecord(options: OutboundOptions, { value, offset }: IncomingRecord): void {
+  let outbound: coffeechat.event.Outbound
+  try {
+    outbound = coffeechat.event.Outbound.decode(value)
+  } catch (error) {
+    options.log.error({ err: error, offset }, 'a record of the gate topic is not one')
+    return
+  }
+  for (const packet of outbound.packet)
+    for (const target of packet.target ?? noTargets) writePacket(options, packet, target)
+}
+
+function writePacket(options: OutboundOptions, packet: OutboundPacket, target: Target) {
+  const { gate_epoch } = options.identity
+  // Ours has been taken over: the newer gate reads this record too, and answers for it.
+  if (target.gate_epoch > gate_epoch) return
+  const sink = target.gate_epoch === gate_epoch ? options.targets.of(target.connection_id) : undefined
+  if (sink?.deliver(packet, target)) return options.metrics.count('packets_delivered')
+  options.onMissed(packet, target)
+  const { accepted, connection_id } = target
+  if (!accepted || target.gate_epoch !== gate_epoch) return
+  const { user_id, device, login_number } = accepted
+  options.onOrphan({ user_id, device, connection_id, login_number, since: 0 })
+}
+
+/** Says that a message has not reached its reader (spec 2, "Single chat" 6). Answers and notifies are just dropped. */
+export function reportMissed(
+  { gate_id }: GateIdentity,
+  publisher: Publisher,
+  { ref, msg_type }: OutboundPacket,
+  { user_id, device, gate_epoch, connection_id, login_number }: Target,
+): void {
+  if (!ref || !user_id || !device) return
+  publisher.submit(topics.deliveryMissed, {
+    login: { user_id, device, gate_id, gate_epoch, connection_id, login_number },
+    ref,
+    time: Date.now(),
+    ...(msg_type ? { msg_type } : {}),
+  })
+}

@@ -1,0 +1,95 @@
+/** The parts of a gate and how they hang together, without its listeners. */
+import { performance } from 'node:perf_hooks'
+import { type Admission, createAdmission } from './admission.js'
+import { type Clients, createClients } from './clients.js'
+import type { HttpContext } from './context.js'
+import { createDepartures, type Departures } from './departures.js'
+import { answerBusy, type Gate } from './gate.js'
+import { createLeaseKeeper, type LeaseKeeper } from './lease.js'
+import { reportMissed } from './outbound.js'
+import { createPending } from './pending.js'
+import type { DevicePresence, GateAddresses, GateLease } from './ports.js'
+import { createPublisher, type Publisher } from './publisher.js'
+import type { RateLimit } from './rate.js'
+import { createTargets, type OutboundPacket, type Target, type Targets } from './targets.js'
+import { createWriter } from './writer.js'
+
+/** What the gate gives to its REST API itself; the rest comes from the composition root. */
+type OwnContext = 'targets' | 'publish' | 'isSuspended' | 'isReady'
+
+export interface GatewayPorts extends Omit<HttpContext, OwnContext> {
+  readonly lease: GateLease
+  readonly presence: DevicePresence
+  /** A newer gate has this id: all sockets are closed, the process should end. */
+  readonly onFenced: () => void
+}
+
+/** ms, monotonic; it goes on while the process is stopped. */
+export const now = (): number => performance.now()
+
+/** Everything of a gate but its listeners. */
+export interface Parts {
+  readonly gate: Gate
+  readonly clients: Clients
+  readonly targets: Targets
+  readonly lease: LeaseKeeper
+  readonly publisher: Publisher
+  readonly departures: Departures
+  readonly admission: Admission
+  readonly onMissed: (packet: OutboundPacket, target: Target) => void
+}
+
+const twice = (per_second: number): RateLimit => ({ per_second, burst: 2 * per_second })
+
+/** Makes the parts; nothing is read or written yet. */
+export async function assemble(ports: GatewayPorts, addresses: () => GateAddresses): Promise<Parts> {
+  const { config, identity, bus, metrics, log, presence } = ports
+  const prefix = config.TOPIC_PREFIX
+  const lease = createLeaseKeeper({
+    lease_ms: config.LEASE_MS,
+    now,
+    renew: () => ports.lease.renew(addresses(), clients.count()),
+    registerAll: () => clients.registerAll(),
+    onFenced() {
+      departures.stop()
+      for (const connection of clients.all()) clients.close(connection, 'fenced')
+      ports.onFenced()
+    },
+    log,
+  })
+  const { isSuspended } = lease
+  const pending = createPending({
+    timeout_ms: config.MESSAGE_ACK_TIMEOUT_MS,
+    now,
+    onLate: (request) => answerBusy(gate, request),
+  })
+  const publisher = await createPublisher({ bus, prefix, isSuspended, onFailed: pending.fail, log })
+  const { publish } = publisher
+  const departures = createDepartures({ gate_id: identity.gate_id, prefix, presence, publish, log })
+  const writer = createWriter({
+    max_unsent_bytes: config.MAX_SEND_BUFFER_BYTES,
+    long_answer_bytes: config.MAX_PACKET_BYTES,
+    onSlow: (connection) => gate.close(connection, 'slow'),
+  })
+  const close: Gate['close'] = (connection, reason) => clients.close(connection, reason)
+  const gate: Gate = { config, identity, metrics, writer, pending, publisher, now, isSuspended, close }
+  const onMissed = (packet: OutboundPacket, target: Target): void =>
+    reportMissed(identity, publisher, packet, target)
+  const targets = createTargets()
+  const clients: Clients = createClients({
+    gate,
+    targets,
+    limits: { packets: twice(config.RATE_LIMIT_PACKETS), acks: twice(config.RATE_LIMIT_ACKS) },
+    presence,
+    onLeft: departures.add,
+    onMissed,
+  })
+  const connectionLimit = {
+    per_second: config.RATE_LIMIT_CONNECTIONS,
+    burst: 4 * config.RATE_LIMIT_CONNECTIONS,
+  }
+  const admission = createAdmission(connectionLimit, now)
+  metrics.gauge('connections', clients.count)
+  metrics.gauge('requests_pending', pending.size)
+  return { gate, clients, targets, lease, publisher, departures, admission, onMissed }
+}

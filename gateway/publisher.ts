@@ -1,0 +1,57 @@
+/**
+ * Events to the bus. What one turn of the event loop brings is published together; a failure is told to the requests
+ * that wait for an answer, since their records may or may not be there (spec 2, "Single chat" 1).
+ */
+import { type Bus, BusUnavailable, type OutgoingRecord, type Producer } from '../schemas/bus.js'
+import type { Logger } from '../schemas/log.js'
+import { type AnyTopic, type EventOf, recordOf } from '../schemas/topics.js'
+import type { ClientRequest } from './pending.js'
+
+export interface Publisher {
+  /** Queues an event. A request given with it fails when the bus does not confirm. */
+  submit<T extends AnyTopic>(topic: T, event: EventOf<T>, request?: ClientRequest): void
+  /** Resolves when the bus has the records; rejects with BusUnavailable, at once while suspended. */
+  publish(records: readonly OutgoingRecord[]): Promise<void>
+  close(): Promise<void>
+}
+
+interface PublisherOptions {
+  readonly bus: Bus
+  readonly prefix: string
+  /** Nothing leaves a gate whose lease is in doubt, not even what was queued before (I9). */
+  readonly isSuspended: () => boolean
+  readonly onFailed: (request: ClientRequest) => void
+  readonly log: Logger
+}
+
+export async function createPublisher(options: PublisherOptions): Promise<Publisher> {
+  const { bus, prefix, isSuspended, onFailed, log } = options
+  const producer: Producer = await bus.producer('gateway', { beforeSend: () => !isSuspended() })
+  let records: OutgoingRecord[] = []
+  let requests: ClientRequest[] = []
+
+  const publish = async (batch: readonly OutgoingRecord[]): Promise<void> => {
+    if (isSuspended()) throw new BusUnavailable('the lease of this gate is in doubt')
+    await producer.publish(batch)
+  }
+
+  const flush = (): void => {
+    const asked = requests
+    const batch = records
+    records = []
+    requests = []
+    publish(batch).catch((error: unknown) => {
+      log.warn({ err: error, records: batch.length }, 'the bus did not confirm')
+      for (const request of asked) onFailed(request)
+    })
+  }
+
+  return {
+    submit(topic, event, request) {
+      if (records.push(recordOf(prefix, topic, event)) === 1) queueMicrotask(flush)
+      if (request !== undefined) requests.push(request)
+    },
+    publish,
+    close: () => producer.close(),
+  }
+}
