@@ -1,0 +1,122 @@
+/** Pairs of a sender and a receiver, each on a TCP connection of its own to the system under test. */
+import { randomBytes } from 'node:crypto'
+import { connect, type Socket } from 'node:net'
+import { commands } from '../schemas/packets.js'
+import type { Path, PathEvents } from './path.js'
+import {
+  type Account,
+  countOf,
+  fieldsOf,
+  loginPacket,
+  messageStamper,
+  packet,
+  packetReader,
+  receiptStamper,
+} from './wire.js'
+
+const body = Buffer.from(
+  'A message of the benchmark: one hundred bytes of plain text, as a chat has them. '.padEnd(100, '.'),
+)
+const loginWithin_ms = 15_000
+const heartbeatEvery_ms = 15_000
+
+type Take = (commandId: number, body: Buffer) => void
+
+interface Peer {
+  readonly socket: Socket
+  /** Who reads what arrives from now on. */
+  take: Take
+}
+
+/** Connects and logs in. @throws when the login is refused, or not answered in time */
+async function logIn(address: { host: string; port: number }, account: Account): Promise<Peer> {
+  const socket = connect({ ...address, noDelay: true })
+  const late = AbortSignal.timeout(loginWithin_ms)
+  try {
+    return await new Promise<Peer>((resolve, reject) => {
+      const refuse = (why: string) => () => reject(new Error(`The login of user ${account.id}: ${why}`))
+      late.addEventListener('abort', refuse('no answer'))
+      socket.once('error', (error) => refuse(error.message)())
+      socket.once('close', refuse('the connection was closed'))
+      const peer: Peer = {
+        socket,
+        take(commandId, answer) {
+          const code = fieldsOf(answer).get(2)
+          if (commandId === commands.AUTH_TOKEN_RSP.id && code === 0) resolve(peer)
+          else refuse(`command ${commandId}, result code ${code}`)()
+        },
+      }
+      socket.on(
+        'data',
+        packetReader((commandId, answer) => peer.take(commandId, answer)),
+      )
+      socket.write(loginPacket(account))
+    })
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
+}
+
+/**
+ * Logs `accounts` in, the even ones as senders to the odd ones after them.
+ * @param tcp host:port
+ * @throws when a login fails
+ */
+export async function connectPairs(
+  tcp: string,
+  accounts: readonly Account[],
+  events: PathEvents,
+): Promise<Path> {
+  const [host = '', port] = tcp.split(':')
+  const tag = randomBytes(4).toString('hex')
+  let faults: string[] = []
+  const peers = await Promise.all(accounts.map((account) => logIn({ host, port: Number(port) }, account)))
+  const others: Take = (commandId, answer) => {
+    if (commandId === commands.HEARTBEAT.id) return
+    const code = commandId === commands.ERROR_NOTIFY.id ? ` with code ${fieldsOf(answer).get(3)}` : ''
+    faults.push(`a packet of command 0x${commandId.toString(16)}${code}`)
+  }
+
+  const stampers: ReturnType<typeof messageStamper>[] = []
+  for (let at = 0; at + 1 < peers.length; at += 2) {
+    const [sender, receiver] = [peers[at]!, peers[at + 1]!]
+    const [from, to] = [accounts[at]!.id, accounts[at + 1]!.id]
+    stampers.push(messageStamper(from, to, tag, body))
+    const receipt = receiptStamper(from, to, tag)
+    sender.take = (commandId, answer) => {
+      if (commandId !== commands.MSG_DATA_ACK.id) return others(commandId, answer)
+      const fields = fieldsOf(answer)
+      events.answered(countOf(fields.get(3) as Buffer), fields.get(4) as number)
+    }
+    receiver.take = (commandId, message) => {
+      if (commandId !== commands.MSG_DATA.id) return others(commandId, message)
+      const index = countOf(fieldsOf(message).get(3) as Buffer)
+      events.delivered(index)
+      receiver.socket.write(receipt(index))
+    }
+  }
+  for (const { socket } of peers) {
+    socket.on('error', () => {})
+    socket.on('close', () => faults.push('a connection was closed'))
+  }
+  const heartbeat = setInterval(() => {
+    for (const { socket } of peers) socket.write(packet(commands.HEARTBEAT.id, 1))
+  }, heartbeatEvery_ms)
+
+  return {
+    pairs: stampers.length,
+    send: (pair, index) => void peers[pair * 2]!.socket.write(stampers[pair]!(index)),
+    faults() {
+      const found = faults
+      faults = []
+      return found
+    },
+    async close() {
+      clearInterval(heartbeat)
+      const closed = peers.map(({ socket }) => new Promise((done) => socket.once('close', done)))
+      for (const { socket } of peers) socket.destroySoon()
+      await Promise.all(closed)
+    },
+  }
+}

@@ -1,0 +1,73 @@
+/** The parent's side of the generator: starts its process and gives it orders. */
+import { fork } from 'node:child_process'
+import { join } from 'node:path'
+import type { Register } from '../infra/local/register.js'
+import type { Figures } from './journal.js'
+import type { Account } from './wire.js'
+
+export type Order =
+  | { do: 'open-chat'; tcp: string; accounts: readonly Account[] }
+  | { do: 'open-hops'; kafka: string; pairs: number }
+  | { do: 'open-loop'; rate: number; seconds: number }
+  | { do: 'closed-loop'; inFlight: number; seconds: number }
+  | { do: 'close' }
+
+export type Outcome =
+  | { done: true; figures?: Figures; faults?: readonly string[] }
+  | { done: false; why: string }
+
+/** What one run gave. */
+export interface Measured {
+  readonly figures: Figures
+  /** What happened beside the messages, such as a closed connection. */
+  readonly faults: readonly string[]
+}
+
+export interface Generator {
+  readonly pid: number
+  /** Opens the way that the messages take. @throws when it cannot be opened, say a refused login */
+  open(order: Extract<Order, { do: 'open-chat' | 'open-hops' }>): Promise<void>
+  /** Runs one load to its end. */
+  measure(order: Extract<Order, { do: 'open-loop' | 'closed-loop' }>): Promise<Measured>
+  /** Closes the connections and ends the process. */
+  close(): Promise<void>
+}
+
+const mostMemory_mib = 2_048
+
+/** Starts a generator; it ends with the register at the latest. */
+export function startGenerator(root: string, register: Register): Generator {
+  const child = fork(join(root, 'dist', 'bench', 'generator.js'), [], {
+    detached: true,
+    execArgv: ['--enable-source-maps', '--max-semi-space-size=64', `--max-old-space-size=${mostMemory_mib}`],
+  })
+  register.add(child, { name: 'generator', rank: 'ours', signal: 'SIGTERM' })
+  const ended = new Promise<never>((_, reject) =>
+    child.once('exit', (code, signal) => reject(new Error(`The generator ended (${signal ?? code})`))),
+  )
+  ended.catch(() => {})
+
+  async function give(order: Order): Promise<Extract<Outcome, { done: true }>> {
+    const answer = new Promise<Outcome>((resolve) => child.once('message', resolve))
+    child.send(order)
+    const outcome = await Promise.race([answer, ended])
+    if (!outcome.done) throw new Error(outcome.why)
+    return outcome
+  }
+  return {
+    pid: child.pid ?? 0,
+    async open(order) {
+      await give(order)
+    },
+    async measure(order) {
+      const { figures, faults = [] } = await give(order)
+      if (figures === undefined) throw new Error('The generator gave no figures')
+      return { figures, faults }
+    },
+    async close() {
+      await give({ do: 'close' })
+      child.disconnect()
+      await ended.catch(() => {})
+    },
+  }
+}

@@ -1,0 +1,83 @@
+/** The command line of `npm run bench`. */
+import { parseArgs } from 'node:util'
+import { CannotStart } from '../infra/local/terminal.js'
+
+export interface Options {
+  /** Messages a second, each a row. */
+  readonly rates: readonly number[]
+  readonly seconds: number
+  readonly warmup: number
+  readonly idle: number
+  readonly pairs: number
+  readonly knee: boolean
+  readonly ours: boolean
+  /** What stands beside our figures. */
+  readonly beside: 'floor' | 'hops' | 'nothing'
+  readonly profile: boolean
+  readonly help: boolean
+}
+
+const flags = {
+  rates: { type: 'string', default: '200,500,1000,2000' },
+  seconds: { type: 'string', default: '20' },
+  warmup: { type: 'string', default: '30' },
+  idle: { type: 'string', default: '30' },
+  pairs: { type: 'string', default: '50' },
+  'skip-knee': { type: 'boolean', default: false },
+  'skip-ours': { type: 'boolean', default: false },
+  'skip-floor': { type: 'boolean', default: false },
+  hops: { type: 'boolean', default: false },
+  profile: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false, short: 'h' },
+} as const
+
+export const help = `npm run bench [-- options]
+
+Measures single chat on a Kafka, PostgreSQL and Redis of its own, and beside it the least code that does the same work.
+
+  --rates 200,500,1000,2000   messages a second, a row each
+  --seconds 20                how long each row takes
+  --warmup 30                 how long messages go through before anything is measured
+  --idle 30                   seconds of idling before memory is read (0: it is not)
+  --pairs 50                  senders, each with a receiver
+  --skip-knee                 do not search for the highest rate that holds
+  --skip-ours, --skip-floor   only the other one
+  --hops                      beside empty Kafka hops and a bulk insert even where the floor is present
+  --profile                   a CPU profile of our process for each row
+  --help                      this text
+
+Results go to bench/results/ too.`
+
+function whole(name: string, text: string, least: number): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= least) return value
+  throw new CannotStart(`--${name} ${text}: a whole number from ${least} up is needed`)
+}
+
+/**
+ * @param floorIsPresent whether tools/floor.mjs was found
+ * @throws CannotStart on an option that there is not, or a value that makes no sense
+ */
+export function readOptions(argv: string[], floorIsPresent: boolean): Options {
+  try {
+    const { values } = parseArgs({ args: argv, options: flags, strict: true })
+    return {
+      rates: values.rates
+        .split(',')
+        .filter((rate) => rate !== '')
+        .map((rate) => whole('rates', rate, 1)),
+      seconds: whole('seconds', values.seconds, 1),
+      warmup: whole('warmup', values.warmup, 0),
+      idle: whole('idle', values.idle, 0),
+      pairs: whole('pairs', values.pairs, 1),
+      knee: !values['skip-knee'],
+      ours: !values['skip-ours'],
+      beside: values['skip-floor'] ? 'nothing' : floorIsPresent && !values.hops ? 'floor' : 'hops',
+      profile: values.profile,
+      help: values.help,
+    }
+  } catch (error) {
+    if (error instanceof CannotStart) throw error
+    throw new CannotStart(`${(error as Error).message}\nSee npm run bench -- --help`)
+  }
+}
