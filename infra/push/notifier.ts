@@ -1,0 +1,120 @@
+/**
+ * Notifies one device: its addresses in order, each with a few attempts in place. An attempt whose outcome is
+ * unknown is repeated with the same notification id; what is still unknown after that counts as failed. That is
+ * the whole of it for now: a topic for later attempts comes with the other providers.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type {
+  Notification,
+  Notified,
+  Notifier,
+  ProviderAnswer,
+  PushAddress,
+  PushProvider,
+} from '../../workers/ports/push.js'
+
+export interface NotifierSettings {
+  readonly providers: readonly PushProvider[]
+  /** Name of the provider for addresses that name none of these, and for devices without an address. */
+  readonly fallback: string
+  /** Pauses between attempts; as many attempts as pauses and one. */
+  readonly pauses_ms?: readonly number[]
+  readonly attemptTimeout_ms?: number
+  readonly total_ms?: number
+  /** After so many notifications in a row without an answer, a provider is left alone for `rest_ms`. */
+  readonly failuresBeforeRest?: number
+  readonly rest_ms?: number
+}
+
+const longestRetryAfter_ms = 3_000
+
+interface Attempted {
+  readonly answer: ProviderAnswer
+  readonly attempts: number
+}
+
+interface Address {
+  readonly provider: PushProvider
+  readonly address: PushAddress | undefined
+}
+
+/** @throws Error where `fallback` is none of the providers */
+export function createNotifier(settings: NotifierSettings): Notifier {
+  const providers = new Map(settings.providers.map((provider) => [provider.name, provider]))
+  const fallback = providers.get(settings.fallback)
+  if (fallback === undefined) throw new Error(`There is no push provider ${settings.fallback}`)
+  const attempt = createAttempts(settings)
+
+  const addressed = (addresses: readonly PushAddress[]): Address[] => {
+    if (addresses.length === 0) return fallback.needsToken ? [] : [{ provider: fallback, address: undefined }]
+    return addresses.map((address) => ({ provider: providers.get(address.provider) ?? fallback, address }))
+  }
+
+  return {
+    async notify(notification, addresses) {
+      const dead: PushAddress[] = []
+      let last: Omit<Notified, 'dead'> = {
+        state: 'failed',
+        provider: null,
+        answer: 'no push token',
+        attempts: 0,
+      }
+      for (const { provider, address } of addressed(addresses)) {
+        const { answer, attempts } = await attempt(provider, notification, address)
+        last = {
+          state: answer.kind === 'accepted' ? 'sent' : 'failed',
+          provider: provider.name,
+          answer: answer.answer,
+          attempts: last.attempts + attempts,
+        }
+        // After an unknown outcome another provider might show it a second time.
+        if (answer.kind !== 'refused') break
+        if (answer.tokenIsDead && address) dead.push(address)
+      }
+      return { ...last, dead }
+    },
+  }
+}
+
+function createAttempts({
+  pauses_ms = [500, 1_500],
+  attemptTimeout_ms = 5_000,
+  total_ms = 9_500,
+  failuresBeforeRest = 8,
+  rest_ms = 5_000,
+}: NotifierSettings) {
+  /** Per provider: how many notifications in a row got no answer, and until when (ms) it is left alone. */
+  const health = new Map<string, { silent: number; restsUntil: number }>()
+
+  return async (
+    provider: PushProvider,
+    notification: Notification,
+    address: PushAddress | undefined,
+  ): Promise<Attempted> => {
+    const state = health.get(provider.name) ?? { silent: 0, restsUntil: 0 }
+    health.set(provider.name, state)
+    // A provider that is away must not hold up the partition for every notification anew.
+    if (Date.now() < state.restsUntil)
+      return { answer: { kind: 'unknown', answer: 'not tried: the provider does not answer' }, attempts: 0 }
+
+    const deadline = Date.now() + total_ms
+    for (let attempts = 1; ; attempts++) {
+      const timeout_ms = Math.min(attemptTimeout_ms, deadline - Date.now())
+      const answer = await provider.send(notification, address, timeout_ms)
+      if (answer.kind !== 'unknown') {
+        state.silent = 0
+        return { answer, attempts }
+      }
+      const wait_ms = Math.max(
+        pauses_ms[attempts - 1] ?? Number.POSITIVE_INFINITY,
+        Math.min(answer.retryAfter_ms ?? 0, longestRetryAfter_ms),
+      )
+      if (Date.now() + wait_ms >= deadline) {
+        state.silent += 1
+        if (state.silent >= failuresBeforeRest) state.restsUntil = Date.now() + rest_ms
+        return { answer, attempts }
+      }
+      await pause(wait_ms)
+    }
+  }
+}

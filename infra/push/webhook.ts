@@ -1,0 +1,87 @@
+/**
+ * Notifications as signed HTTP posts, for vendors and aggregators behind an endpoint of the business's own.
+ * The receiver checks `x-coffeechat-signature`: sha256=HMAC-SHA-256(secret, timestamp + "." + body) in hexadecimal,
+ * with the timestamp (s) of `x-coffeechat-timestamp`. `idempotency-key` is the same at each attempt.
+ */
+import { createHmac } from 'node:crypto'
+import type { Notification, ProviderAnswer, PushAddress, PushProvider } from '../../workers/ports/push.js'
+
+export interface WebhookSettings {
+  readonly url: string
+  /** Without one the posts are not signed. */
+  readonly secret?: string | undefined
+}
+
+const gone = 410
+/** Too early, too slow, too many: the same post may pass later. */
+const passing = new Set([408, 425, 429])
+
+/** Posts to this address. 2xx is accepted, 410 a dead token, other 4xx and redirects are refused. */
+export const createWebhookProvider = ({ url, secret }: WebhookSettings): PushProvider => ({
+  name: 'webhook',
+  needsToken: true,
+  async send(notification, address, timeout_ms) {
+    const body = JSON.stringify(payloadOf(notification, address))
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        body,
+        headers: headersOf(notification, body, secret),
+        redirect: 'manual',
+        signal: AbortSignal.timeout(timeout_ms),
+      })
+      await response.body?.cancel()
+      return answerOf(response)
+    } catch (error) {
+      return { kind: 'unknown', answer: reasonOf(error) }
+    }
+  },
+})
+
+const payloadOf = (notification: Notification, address: PushAddress | undefined) => ({
+  notification_id: notification.notification_id,
+  user_id: String(notification.user_id),
+  client_type: notification.device.client_type,
+  ...(notification.device.device_id ? { device_id: notification.device.device_id } : {}),
+  ...(address ? { provider: address.provider, token: address.token } : {}),
+  title: notification.title,
+  body: notification.body,
+  badge: notification.badge,
+  collapse_key: notification.collapse_key,
+  from_user_id: String(notification.from_user_id),
+  session_id: String(notification.session_id),
+  msg_id: notification.msg_id,
+  server_msg_id: String(notification.server_msg_id),
+  time: notification.time,
+})
+
+function headersOf({ notification_id }: Notification, body: string, secret: string | undefined) {
+  const timestamp = String(Math.floor(Date.now() / 1_000))
+  return {
+    'content-type': 'application/json',
+    'idempotency-key': notification_id,
+    'x-coffeechat-timestamp': timestamp,
+    ...(secret === undefined
+      ? {}
+      : {
+          'x-coffeechat-signature': `sha256=${createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')}`,
+        }),
+  }
+}
+
+function answerOf({ status, headers }: Response): ProviderAnswer {
+  const answer = `HTTP ${status}`
+  if (status >= 200 && status < 300) return { kind: 'accepted', answer }
+  if (status >= 500 || passing.has(status)) {
+    const seconds = Number(headers.get('retry-after') ?? Number.NaN)
+    return { kind: 'unknown', answer, ...(seconds >= 0 ? { retryAfter_ms: seconds * 1_000 } : {}) }
+  }
+  return { kind: 'refused', answer, tokenIsDead: status === gone }
+}
+
+/** ECONNREFUSED, TimeoutError …: never the text, which may name the address with its credentials. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'failed'
+  const { cause } = error
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : error.name
+}
