@@ -49,3 +49,10 @@ export function script(redis: Redis, name: string, lua: string): Script {
   const commands = redis as unknown as Record<string, Script>
   return (key, ...args) => commands[name]!(key, ...args)
 }
+
+/**
+ * The strings under many keys, in order, by one command, which costs a fifth of a command per key: every message
+ * asks for the presence and the phones of its readers. On a Redis Cluster this is where keys would be grouped by slot.
+ */
+export const getMany = async (redis: Redis, keys: readonly string[]): Promise<readonly (string | null)[]> =>
+  keys.length === 0 ? [] : redis.mget(...keys)

@@ -1,7 +1,7 @@
 /**
- * How one login is written in Redis, and how it is named in the set of its gate's logins.
- * An entry is a line of JSON; below it may stand two more, the entries that it replaced and those that had ended,
- * so that a login which is repeated gets the answer of the first time.
+ * How one login is written in Redis, and how it is named in the set of its gate's logins. The logins of a user are
+ * lines of one string. A line is an entry in JSON; after tabs may stand two lists, the entries that it replaced and
+ * those that had ended, so that a login which is repeated gets the answer of the first time.
  */
 import { deviceKey, parseDeviceKey } from '../../schemas/ids.js'
 import type { PresentDevice } from '../../workers/ports/presence.js'
@@ -21,8 +21,8 @@ interface Entry {
   readonly v?: string
 }
 
-/** The first line of an entry. */
-export const entryLine = (device: PresentDevice, stamp: number): string => {
+/** The entry of a login. */
+export const entryText = (device: PresentDevice, stamp: number): string => {
   const entry: Entry = {
     d: deviceKey(device.device),
     g: device.gate_id,
@@ -51,21 +51,26 @@ const stampedDevice = (userId: number, entry: Entry): StampedDevice => ({
   ...(entry.v === undefined ? {} : { client_version: entry.v }),
 })
 
-/** The device of a whole entry, or of its first line. */
-export function parseEntry(userId: number, entry: string): StampedDevice {
-  const end = entry.indexOf('\n')
-  return stampedDevice(userId, JSON.parse(end < 0 ? entry : entry.slice(0, end)) as Entry)
-}
+/** The reverse of entryText. */
+export const parseEntry = (userId: number, text: string): StampedDevice =>
+  stampedDevice(userId, JSON.parse(text) as Entry)
 
-/** The lines below an entry's first: what it replaced, and what had ended. */
+/** All logins of a user. */
+export const parseEntries = (userId: number, lines: string): StampedDevice[] =>
+  lines.split('\n').map((line) => {
+    const end = line.indexOf('\t')
+    return parseEntry(userId, end < 0 ? line : line.slice(0, end))
+  })
+
+/** What stands after an entry: what it replaced, and what had ended. */
 export function parseBelow(
   userId: number,
   below: string,
 ): { replaced: StampedDevice[]; ended: StampedDevice[] } {
   if (below === '') return { replaced: [], ended: [] }
   const [replaced = [], ended = []] = below
-    .split('\n')
-    .map((line) => (JSON.parse(line) as Entry[]).map((entry) => stampedDevice(userId, entry)))
+    .split('\t')
+    .map((list) => (JSON.parse(list) as Entry[]).map((entry) => stampedDevice(userId, entry)))
   return { replaced, ended }
 }
 

@@ -1,11 +1,11 @@
 /**
  * Every key in Redis. All of it can be lost (promise I7): what a key holds is made again by whoever writes it.
- * The part in braces decides the slot of a Redis Cluster; no command or script of ours touches two keys, but for
- * the transaction over `acks` and its claim, which share a slot.
+ * The part in braces decides the slot of a Redis Cluster; no script of ours touches two keys, and no command but
+ * getMany (client.ts) and the transaction over `acks` and its claim, which share a slot.
  *
  * | key                    | type   | expiry | holds                                              | written by |
  * |------------------------|--------|--------|----------------------------------------------------|------------|
- * | presence:{user}        | hash   | none ¹ | deviceKey → its login (see entry.ts)               | login, gateways, presence |
+ * | presence:{user}        | string | none ¹ | the logins of a user, one a line (see entry.ts)    | login, gateways, presence |
  * | gate-logins:{gate|epoch} | set  | none ¹ | the logins of one start of a gate (see entry.ts)   | login, gateways, presence |
  * | gate-starts            | zset   | none ¹ | gate|epoch → last heard of (ms)                    | gateways, login |
  * | gates-heard            | zset   | none ² | gate → last renewal of its lease (ms)              | gateways, presence |

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis'
 import { type DeviceName, deviceKey, parseDeviceKey } from '../../schemas/ids.js'
 import type { PhoneDirectory } from '../../workers/ports/presence.js'
 import type { DeviceStore } from '../../workers/ports/users.js'
-import { script } from './client.js'
+import { getMany, script } from './client.js'
 import type { RedisKeys } from './keys.js'
 
 const kept_ms = 10 * 60_000
@@ -51,7 +51,7 @@ export function createPhones({
   return {
     async of(userIds) {
       const distinct = [...new Set(userIds)]
-      const cached = await Promise.all(distinct.map((id) => redis.get(keys.phones(id))))
+      const cached = await getMany(redis, distinct.map(keys.phones))
       const phones = new Map<number, readonly DeviceName[]>()
       const missing: number[] = []
       for (const [at, id] of distinct.entries()) {

@@ -1,89 +1,95 @@
-/** What happens to one user's presence, each as one step: scripts on the hash presence:{user}. */
+/**
+ * What happens to one user's presence, each as one step: scripts on presence:{user}. That is one string, a line
+ * per device, so that the devices of many users are read by one command.
+ */
 import type { Redis } from 'ioredis'
 import { type DeviceName, deviceKey } from '../../schemas/ids.js'
 import type { LoginPolicy } from '../../workers/ports/presence.js'
 import { script } from './client.js'
 
+/** JSON has no bare newline or tab: a line is an entry, or the entry, what it replaced and what had ended. */
+const lines = `
+local function firstOf(line) return string.match(line, '^[^\\t]+') end
+local function belowOf(line) return string.match(line, '^[^\\t]+\\t(.*)$') or '' end
+local function linesOf(key) return string.gmatch(redis.call('GET', key) or '', '[^\\n]+') end
+local function keep(key, kept)
+  if #kept == 0 then redis.call('DEL', key) else redis.call('SET', key, table.concat(kept, '\\n')) end
+end
+`
+
 /**
- * Gives a login its place unless a higher login number holds it. Rivals are the entries that the policy does not
- * let stand beside it. An entry of an earlier start of the same gate is dead, whatever its number.
- * The new entry is written last of all, so that a script that is cut short by an error leaves it out.
+ * Finds who stands where a login wants to stand; refuses it when one of those has a higher login number. Rivals are
+ * the entries that the policy does not let stand beside it. An entry of an earlier start of the same gate is dead,
+ * whatever its number.
  */
 const rivalry = `
-local entries = redis.call('HGETALL', KEYS[1])
-local field, line, rivals = ARGV[1], ARGV[2], ARGV[3]
+${lines}
+local device, line, rivals = ARGV[1], ARGV[2], ARGV[3]
 local gate, epoch, number = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 
 local function isRival(other)
-  if other == field or rivals == '*' then return true end
+  if other == device or rivals == '*' then return true end
   return rivals ~= '' and string.find(rivals, ',' .. string.match(other, '^%d+') .. ',', 1, true) ~= nil
 end
 
-local function firstLine(entry)
-  local stop = string.find(entry, '\\n', 1, true)
-  return stop and string.sub(entry, 1, stop - 1) or entry
-end
-
-local replaced, ended, leaving = {}, {}, {}
+local kept, replaced, ended = {}, {}, {}
 local same
-for i = 1, #entries, 2 do
-  local other = entries[i]
-  if isRival(other) then
-    local first = firstLine(entries[i + 1])
-    local entry = cjson.decode(first)
-    if entry.g == gate and entry.e < epoch then
-      table.insert(ended, first)
-      table.insert(leaving, other)
-    elseif entry.n > number then
-      return false
-    elseif entry.n == number and other == field then
-      same = entries[i + 1]
-    else
-      table.insert(replaced, first)
-      table.insert(leaving, other)
-    end
+for other in linesOf(KEYS[1]) do
+  local first = firstOf(other)
+  local entry = cjson.decode(first)
+  if not isRival(entry.d) then
+    table.insert(kept, other)
+  elseif entry.g == gate and entry.e < epoch then
+    table.insert(ended, first)
+  elseif entry.n > number then
+    return false
+  elseif entry.n == number and entry.d == device then
+    same = other
+  else
+    table.insert(replaced, first)
   end
 end
 `
 
-/** Answers nil (refused) or the lines below the entry: what it replaced and what had ended, '' for nothing. */
+/** Answers nil (refused) or what it replaced and what had ended, '' for nothing. */
 const login = `${rivalry}
-if same then
-  local stop = string.find(same, '\\n', 1, true)
-  return stop and string.sub(same, stop + 1) or ''
-end
+if same then return belowOf(same) end
 local below = ''
-if #leaving > 0 then
-  below = '[' .. table.concat(replaced, ',') .. ']\\n[' .. table.concat(ended, ',') .. ']'
-  redis.call('HDEL', KEYS[1], unpack(leaving))
+if #replaced + #ended > 0 then
+  below = '[' .. table.concat(replaced, ',') .. ']\\t[' .. table.concat(ended, ',') .. ']'
+  line = line .. '\\t' .. below
 end
-redis.call('HSET', KEYS[1], field, below == '' and line or line .. '\\n' .. below)
+table.insert(kept, line)
+keep(KEYS[1], kept)
 return below
 `
 
-/** Answers nil (refused), '' (it was gone), or the first line of what stood there for the same login. */
+/** Answers nil (refused), '' (it was gone), or the entry that stood there for the same login. */
 const register = `${rivalry}
-if #leaving > 0 then redis.call('HDEL', KEYS[1], unpack(leaving)) end
-if not same then
-  redis.call('HSET', KEYS[1], field, line)
-  return ''
-end
-local first = firstLine(same)
-redis.call('HSET', KEYS[1], field, line .. string.sub(same, #first + 1))
-return first
+local below = same and belowOf(same) or ''
+table.insert(kept, below == '' and line or line .. '\\t' .. below)
+keep(KEYS[1], kept)
+return same and firstOf(same) or ''
 `
 
 /** Answers nil where the place is not this login's (or, with a stamp, not this registration's), else what was removed. */
 const remove = `
-local entry = redis.call('HGET', KEYS[1], ARGV[1])
-if not entry then return false end
-local stop = string.find(entry, '\\n', 1, true)
-local first = stop and string.sub(entry, 1, stop - 1) or entry
-local held = cjson.decode(first)
-if held.g ~= ARGV[2] or held.e ~= tonumber(ARGV[3]) or held.n ~= tonumber(ARGV[4]) then return false end
-if ARGV[5] ~= '' and held.s ~= tonumber(ARGV[5]) then return false end
-redis.call('HDEL', KEYS[1], ARGV[1])
-return first
+${lines}
+local device, gate, epoch, number, stamp = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local kept = {}
+local removed = false
+for line in linesOf(KEYS[1]) do
+  local first = firstOf(line)
+  local entry = cjson.decode(first)
+  local isThis = entry.d == device and entry.g == gate and entry.e == epoch and entry.n == number
+  if isThis and (stamp == '' or entry.s == tonumber(stamp)) then
+    removed = first
+  else
+    table.insert(kept, line)
+  end
+end
+if removed then keep(KEYS[1], kept) end
+return removed
 `
 
 export const presenceScripts = (redis: Redis) => ({

@@ -10,11 +10,13 @@ import type {
   Presence,
   PresentDevice,
 } from '../../workers/ports/presence.js'
+import { getMany } from './client.js'
 import {
-  entryLine,
+  entryText,
   type Membership,
   memberName,
   parseBelow,
+  parseEntries,
   parseEntry,
   parseMember,
   type StampedDevice,
@@ -51,7 +53,7 @@ function steps({ redis, keys, policy }: Settings) {
     [
       keys.presence(device.user_id),
       deviceKey(device.device),
-      entryLine(device, stamp),
+      entryText(device, stamp),
       rivalTypes(policy, device.device),
       device.gate_id,
       device.gate_epoch,
@@ -120,15 +122,11 @@ export function createPresence(settings: Settings): Presence {
   return {
     async of(userIds) {
       const distinct = [...new Set(userIds)]
-      const entries = await Promise.all(distinct.map((userId) => redis.hvals(keys.presence(userId))))
+      const found = await getMany(redis, distinct.map(keys.presence))
       const devices = new Map<number, readonly PresentDevice[]>()
       for (const [at, userId] of distinct.entries()) {
-        const found = entries[at] ?? []
-        if (found.length > 0)
-          devices.set(
-            userId,
-            found.map((entry) => withoutStamp(parseEntry(userId, entry))),
-          )
+        const lines = found[at]
+        if (lines) devices.set(userId, parseEntries(userId, lines).map(withoutStamp))
       }
       return devices
     },
