@@ -4,7 +4,7 @@ import { delivery } from './delivery.worker.js'
 import { deliveryCheck5s, deliveryCheck15s, deliveryCheck60s } from './delivery-check.worker.js'
 import { deliveryMissed } from './delivery-missed.worker.js'
 import { type Frame, type RunningWorker, runWorker } from './kit/runner.js'
-import type { AnyWorker } from './kit/worker.js'
+import type { AnyWorker, WorkerDefinition } from './kit/worker.js'
 import { login } from './login.worker.js'
 import { messageStore } from './message-store.worker.js'
 import { offlinePush } from './offline-push.worker.js'
@@ -27,6 +27,25 @@ export const workerRoles = {
 
 export type WorkerRole = keyof typeof workerRoles
 
+/** Every worker, whatever its role. */
+export const allWorkers: readonly AnyWorker[] = Object.values(workerRoles).flat()
+
+type PortsOf<W> =
+  W extends WorkerDefinition<
+    infer _Consumed,
+    infer _Produced,
+    infer Ports,
+    infer _Loaded,
+    infer _Row,
+    infer _Saved
+  >
+    ? Ports
+    : never
+type Intersection<U> = (U extends unknown ? (of: U) => void : never) extends (of: infer I) => void ? I : never
+
+/** What all workers together need: each takes its own part. */
+export type WorkerPorts = Intersection<PortsOf<(typeof workerRoles)[WorkerRole][number]>>
+
 export const isWorkerRole = (role: string): role is WorkerRole => role in workerRoles
 
 /** Starts the workers of these roles; each joins its own consumer group. */
@@ -35,6 +54,6 @@ export async function startWorkers(
   ports: WorkerPorts,
   frame: Frame,
 ): Promise<readonly RunningWorker[]> {
-  const workers: readonly AnyWorker[] = roles.flatMap((role) => workerRoles[role])
+  const workers = roles.flatMap((role): readonly AnyWorker[] => workerRoles[role])
   return Promise.all(workers.map((worker) => runWorker(worker, ports, frame)))
 }

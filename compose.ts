@@ -1,0 +1,321 @@
+/** Wires what is outside (infra) into the gateway and the workers: the only file that knows all rooms. */
+import { hostname } from 'node:os'
+import type { Redis } from 'ioredis'
+import type pg from 'pg'
+import { type Gateway, startGateway } from './gateway/main.js'
+import { createCertificate } from './infra/certificate.js'
+import { createSchedule } from './infra/cron.js'
+import { type BusSettings, createBus } from './infra/kafka/bus.js'
+import { createMetrics, type ProcessMetrics } from './infra/metrics/metrics.js'
+import { startOpsServer } from './infra/metrics/ops-server.js'
+import { createAckStore, createDeliveryStates, createMessageReader } from './infra/postgres/deliveries.js'
+import { createDeviceStore, createPhoneSource } from './infra/postgres/devices.js'
+import { isEventFault } from './infra/postgres/errors.js'
+import { createMessageHistory } from './infra/postgres/history.js'
+import { createMessageStore } from './infra/postgres/messages.js'
+import { migrate } from './infra/postgres/migrate.js'
+import { createPool } from './infra/postgres/pool.js'
+import { createPushLedger, createPushTargets } from './infra/postgres/push.js'
+import { createReadMarks } from './infra/postgres/reads.js'
+import { createSessionLists } from './infra/postgres/sessions.js'
+import { createUserChanges, createUserDirectory } from './infra/postgres/users.js'
+import { createLogProvider } from './infra/push/log.js'
+import { createNotifier } from './infra/push/notifier.js'
+import { createWebhookProvider } from './infra/push/webhook.js'
+import { createPendingAcks } from './infra/redis/acks.js'
+import { createRedis } from './infra/redis/client.js'
+import { createLoginFailures } from './infra/redis/failures.js'
+import { createWorkerHealth, startHeartbeats } from './infra/redis/heartbeats.js'
+import { redisKeys } from './infra/redis/keys.js'
+import { createEndedGates, createGateDirectory, createGateLease, nextEpoch } from './infra/redis/lease.js'
+import { createLocks } from './infra/redis/locks.js'
+import { createPhones, forgettingPhones } from './infra/redis/phones.js'
+import { createDevicePresence, createPresence } from './infra/redis/presence.js'
+import { createTokenSigner } from './infra/tokens.js'
+import type { Bus, TopicSettings } from './schemas/bus.js'
+import type { Config } from './schemas/config.js'
+import type { Logger } from './schemas/log.js'
+import { type AnyTopic, deadLetterSettings, topicSettings, topics } from './schemas/topics.js'
+import type { Frame } from './workers/kit/runner.js'
+import {
+  allWorkers,
+  isWorkerRole,
+  startWorkers,
+  type WorkerPorts,
+  type WorkerRole,
+  workerRoles,
+} from './workers/main.js'
+import { startPresenceSweep } from './workers/presence.js'
+
+const busSettings = (config: Config, log: Logger): BusSettings => ({
+  brokers: config.KAFKA_BROKERS,
+  ...(config.KAFKA_TLS ? { tls: true } : {}),
+  ...(config.KAFKA_SASL_MECHANISM === undefined
+    ? {}
+    : {
+        sasl: {
+          mechanism: config.KAFKA_SASL_MECHANISM,
+          username: config.KAFKA_SASL_USERNAME ?? '',
+          password: config.KAFKA_SASL_PASSWORD ?? '',
+        },
+      }),
+  clientId: `coffeechat-${hostname()}-${process.pid}`,
+  prefix: config.TOPIC_PREFIX,
+  replication: config.TOPIC_REPLICATION,
+  log,
+})
+
+/** All topics of the catalogue but the gates' own, and the dead letters of each worker. */
+function allTopics(config: Config): TopicSettings[] {
+  const { TOPIC_PREFIX: prefix, TOPIC_PARTITIONS: partitions } = config
+  const catalogue: AnyTopic[] = Object.values(topics).filter((each) => each !== topics.gateOutbound)
+  return [
+    ...catalogue.map((each) => topicSettings(each, prefix, partitions)),
+    ...allWorkers.map((worker) => deadLetterSettings(worker.consumes, worker.name, prefix)),
+  ]
+}
+
+/** Migrations and topics: what must be there before any role starts. `say` gets a line per step. */
+export async function setUp(config: Config, log: Logger, say: (line: string) => void): Promise<void> {
+  const ran = await migrate(config.DATABASE_URL, log)
+  say(`database: ${ran.length === 0 ? 'up to date' : `migrated (${ran.join(', ')})`}`)
+  const bus = await createBus(busSettings(config, log))
+  try {
+    const made = await bus.ensureTopics(allTopics(config))
+    say(`topics: ${made.length === 0 ? 'all there' : `${made.length} made`}`)
+  } finally {
+    await bus.close()
+  }
+}
+
+/** What is outside, opened once per process; PostgreSQL only where a worker runs. */
+interface Outside {
+  readonly bus: Bus
+  readonly redis: Redis
+  readonly pool: pg.Pool | undefined
+}
+
+export interface RunningProcess {
+  /** Of the gateway, where this process has one. */
+  readonly addresses: { readonly tcp: number; readonly http: number } | undefined
+  /** Every role of the process has its partitions and has fetched once. */
+  isReady(): boolean
+  /** Tells the others at once which roles work. */
+  announce(): Promise<void>
+  /** Drains the gateway, finishes the workers' batches, closes everything. */
+  stop(): Promise<void>
+}
+
+const retryStart_ms = 1_000
+
+/** Parts that are not up yet are waited for: they may start later than we do. */
+async function patiently<T>(what: string, log: Logger, attempt: () => Promise<T>): Promise<T> {
+  for (let first = true; ; first = false) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (first) log.warn({ error }, `waiting for ${what}`)
+      await new Promise((resolve) => setTimeout(resolve, retryStart_ms))
+    }
+  }
+}
+
+async function openOutside(config: Config, needsDatabase: boolean, log: Logger): Promise<Outside> {
+  const redis = createRedis(config.REDIS_URL, log)
+  const bus = await patiently('Kafka', log, () => createBus(busSettings(config, log)))
+  const pool = needsDatabase ? createPool(config.DATABASE_URL, config.DATABASE_POOL, log) : undefined
+  return { bus, redis, pool }
+}
+
+const pushProviders = (config: Config, log: Logger) => [
+  createLogProvider(log),
+  ...(config.PUSH_WEBHOOK_URL === undefined
+    ? []
+    : [createWebhookProvider({ url: config.PUSH_WEBHOOK_URL, secret: config.PUSH_WEBHOOK_SECRET })]),
+]
+
+/** The ports of all workers, on PostgreSQL and Redis. */
+function workerPorts(config: Config, redis: Redis, pool: pg.Pool, log: Logger): WorkerPorts {
+  const keys = redisKeys(config.TOPIC_PREFIX)
+  const policy = config.LOGIN_POLICY
+  const presence = createPresence({ redis, keys, policy })
+  const phones = createPhones({ redis, keys, source: createPhoneSource(pool) })
+  return {
+    store: createMessageStore(pool),
+    messages: createMessageReader(pool),
+    states: createDeliveryStates(pool),
+    acks: createAckStore(pool),
+    pending: createPendingAcks({ redis, keys, presence, policy }),
+    presence,
+    phones,
+    devices: forgettingPhones(createDeviceStore(pool), phones),
+    failures: createLoginFailures({ redis, keys }),
+    users: createUserDirectory(pool),
+    userChanges: createUserChanges(pool),
+    tokens: createTokenSigner(config.TOKEN_SECRET),
+    minClientVersion: config.MIN_CLIENT_VERSION,
+    sessionLists: createSessionLists(pool),
+    history: createMessageHistory(pool),
+    pullLimits: config,
+    reads: createReadMarks(pool),
+    pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    now: Date.now,
+    pushTargets: createPushTargets(pool),
+    pushLedger: createPushLedger(pool),
+    pushPreview: config.PUSH_PREVIEW,
+    notifier: createNotifier({ providers: pushProviders(config, log), fallback: config.PUSH_PROVIDER }),
+    delays_ms: config.DELIVERY_CHECK_DELAYS_MS,
+    maxAge_ms: config.DELIVERY_MAX_AGE_MS,
+  }
+}
+
+const workerFrame = (config: Config, bus: Bus, metrics: ProcessMetrics, log: Logger): Frame => ({
+  bus,
+  prefix: config.TOPIC_PREFIX,
+  log,
+  isEventFault,
+  schedule: createSchedule(log),
+  ackFlushCron: config.ACK_FLUSH_CRON,
+  delayOf: (topic) => (topic.delay === undefined ? undefined : config.DELIVERY_CHECK_DELAYS_MS[topic.delay]),
+  observe({ worker, events, rejected, duration_ms, age_ms }) {
+    metrics.count('worker_events', { worker }, events)
+    if (rejected > 0) metrics.count('worker_rejected', { worker }, rejected)
+    metrics.duration('worker_batch_duration', duration_ms, { worker })
+    metrics.duration('worker_event_age', age_ms, { worker })
+  },
+})
+
+const neededRoles = [...Object.keys(workerRoles), 'presence']
+
+async function openGateway(
+  config: Config,
+  outside: Outside,
+  metrics: ProcessMetrics,
+  log: Logger,
+  onFenced: () => void,
+) {
+  const { bus, redis } = outside
+  const keys = redisKeys(config.TOPIC_PREFIX)
+  const gate_id = config.GATE_ID ?? `gate-${hostname()}`.toLowerCase().replace(/[^a-z0-9-]/g, '-')
+  const gate_epoch = await patiently('Redis', log, () => nextEpoch({ redis, keys }, gate_id))
+  const identity = { gate_id, gate_epoch }
+  const certificate =
+    config.TLS_CERT && config.TLS_KEY ? createCertificate(config.TLS_CERT, config.TLS_KEY, log) : undefined
+  return startGateway({
+    config,
+    identity,
+    bus,
+    lease: createGateLease({ redis, keys, identity, lease_ms: config.LEASE_MS }),
+    presence: createDevicePresence({ redis, keys, identity, policy: config.LOGIN_POLICY }),
+    directory: createGateDirectory({ redis, keys }),
+    health: createWorkerHealth({ redis, keys }),
+    tokens: createTokenSigner(config.TOKEN_SECRET),
+    neededRoles,
+    metrics,
+    exposition: metrics.exposition,
+    certificate,
+    log,
+    onFenced,
+  })
+}
+
+/** A part of the process that can be asked whether it works. */
+interface Part {
+  readonly role: string
+  isReady(): boolean
+  stop(): Promise<void>
+}
+
+const byRole = (running: readonly { name: string; isReady(): boolean }[], role: WorkerRole) =>
+  running.filter(({ name }) => workerRoles[role].some((worker) => worker.name === name))
+
+/** Starts the workers and the presence sweep of these roles. */
+async function startWorkerRoles(
+  config: Config,
+  roles: readonly string[],
+  { bus, redis, pool }: Outside,
+  metrics: ProcessMetrics,
+  log: Logger,
+): Promise<Part[]> {
+  const frame = workerFrame(config, bus, metrics, log)
+  const keys = redisKeys(config.TOPIC_PREFIX)
+  const workers = roles.filter(isWorkerRole)
+  const running = pool ? await startWorkers(workers, workerPorts(config, redis, pool, log), frame) : []
+  const parts: Part[] = workers.map((role) => {
+    const mine = byRole(running, role)
+    return {
+      role,
+      isReady: () => mine.every((each) => each.isReady()),
+      stop: async () =>
+        void (await Promise.all(running.filter((each) => mine.includes(each)).map((each) => each.stop()))),
+    }
+  })
+  if (roles.includes('presence')) {
+    const sweep = await startPresenceSweep({
+      ended: createEndedGates({ redis, keys, policy: config.LOGIN_POLICY }),
+      locks: createLocks({ redis, keys }),
+      bus,
+      prefix: config.TOPIC_PREFIX,
+      lease_ms: config.LEASE_MS,
+      schedule: frame.schedule,
+      log,
+    })
+    parts.push({ role: 'presence', ...sweep })
+  }
+  return parts
+}
+
+/** Every role that there is. */
+export const allRoles = ['gateway', ...neededRoles]
+
+/**
+ * Starts these roles in this process.
+ * @param onFenced a newer gateway has this one's id: the process should end
+ */
+export async function startProcess(
+  config: Config,
+  roles: readonly string[],
+  log: Logger,
+  onFenced: () => void,
+): Promise<RunningProcess> {
+  const metrics = createMetrics()
+  const outside = await openOutside(config, roles.some(isWorkerRole), log)
+  const { bus, redis, pool } = outside
+  const parts = await startWorkerRoles(config, roles, outside, metrics, log)
+  const heartbeats = startHeartbeats({
+    redis,
+    keys: redisKeys(config.TOPIC_PREFIX),
+    process: `${hostname()}-${process.pid}`,
+    roles: () => parts.filter((part) => part.isReady()).map((part) => part.role),
+    ...(pool === undefined ? {} : { database: async () => (await pool.query('SELECT 1')).rowCount === 1 }),
+    log,
+  })
+  const gateway: Gateway | undefined = roles.includes('gateway')
+    ? await openGateway(config, outside, metrics, log, onFenced)
+    : undefined
+  const isReady = () => parts.every((part) => part.isReady()) && (gateway?.isReady() ?? true)
+  const ops =
+    config.METRICS_PORT === undefined
+      ? undefined
+      : await startOpsServer({
+          host: config.HOST,
+          port: config.METRICS_PORT,
+          isReady,
+          parts: async () => ({}),
+          exposition: metrics.exposition,
+        })
+  return {
+    addresses: gateway && { tcp: gateway.ports.tcp, http: gateway.ports.http },
+    isReady,
+    announce: heartbeats.beatNow,
+    async stop() {
+      await gateway?.stop()
+      await Promise.all(parts.map((part) => part.stop()))
+      await heartbeats.stop()
+      await ops?.stop()
+      await bus.close()
+      await pool?.end()
+      redis.disconnect()
+    },
+  }
+}

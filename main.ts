@@ -1,0 +1,82 @@
+/**
+ * The entry of every process of ours: `node dist/main.js --roles gateway,delivery` runs these roles,
+ * `--setup` migrates the database and makes the topics, then exits.
+ */
+import { parseArgs } from 'node:util'
+import { allRoles, setUp, startProcess } from './compose.js'
+import { createLogger } from './infra/log/logger.js'
+import { type Config, ConfigError, readConfig } from './schemas/config.js'
+import type { Logger } from './schemas/log.js'
+
+const readyPoll_ms = 50
+/** A stop that takes longer than this ends the process anyway; what is unfinished comes again. */
+const stopLimit_ms = 40_000
+
+/** What a supervisor is told over IPC; without one nobody listens. */
+const tell = (message: object): void => {
+  if (process.connected) process.send?.(message)
+}
+
+/** The roles asked for. @throws ConfigError that names an unknown one */
+function rolesOf(config: Config, asked: string | undefined): string[] {
+  const names = asked === undefined ? config.ROLES : asked.split(',')
+  const unknown = names.filter((name) => name !== 'all' && !allRoles.includes(name))
+  if (unknown.length > 0)
+    throw new ConfigError([
+      `ROLES: there is no role ${unknown.join(', ')}; there are all, ${allRoles.join(', ')}`,
+    ])
+  return names.includes('all') ? allRoles : names
+}
+
+/** Runs the roles until a signal, or until the supervisor is gone. */
+async function serve(config: Config, roles: readonly string[], log: Logger): Promise<void> {
+  let stopping = false
+  const onFenced = () => {
+    log.error({}, 'a newer gateway has this id: exiting')
+    process.exit(1)
+  }
+  const running = await startProcess(config, roles, log, onFenced)
+  if (running.addresses) tell({ type: 'listening', tcp: running.addresses.tcp, http: running.addresses.http })
+
+  const stop = (reason: string) => {
+    if (stopping) return
+    stopping = true
+    log.info({ reason }, 'stopping')
+    setTimeout(() => process.exit(1), stopLimit_ms).unref()
+    running.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ error }, 'not stopped cleanly')
+        process.exit(1)
+      },
+    )
+  }
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop(signal))
+  process.on('disconnect', () => stop('the supervisor is gone'))
+
+  const timer = setInterval(() => {
+    if (!running.isReady()) return
+    clearInterval(timer)
+    running.announce().finally(() => tell({ type: 'ready' }))
+    log.info({ roles }, 'ready')
+  }, readyPoll_ms)
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { roles: { type: 'string' }, setup: { type: 'boolean' } } })
+  const config = readConfig(process.env)
+  if (values.setup) {
+    await setUp(config, createLogger('warn'), (line) => console.log(line))
+    return
+  }
+  const roles = rolesOf(config, values.roles)
+  await serve(config, roles, createLogger(config.LOG_LEVEL, { roles: values.roles ?? 'all' }))
+}
+
+main().catch((error: unknown) => {
+  const message =
+    error instanceof ConfigError ? error.message : error instanceof Error ? error.stack : String(error)
+  console.error(message)
+  tell({ type: 'fault', message })
+  process.exit(1)
+})
