@@ -18,7 +18,9 @@ const finish_ms = 8_000
 const disconnect_ms = 3_000
 const maxConcurrency = 64
 
-const groupTimes = { sessionTimeout: 8_000, heartbeatInterval: 1_500, rebalanceTimeout: 12_000 }
+const groupTimes = { sessionTimeout: 8_000, rebalanceTimeout: 12_000 }
+/** A member that leaves leaves its partitions alone until the others' next heartbeat. */
+const heartbeat_ms = { usual: 1_000, delayed: 300 }
 /** Small enough that a batch is handled well within a heartbeat; a larger record still comes, alone. */
 const fetchSizes = { minBytes: 1, maxBytesPerPartition: 512 * 1024, maxWaitTimeInMs: 250 }
 
@@ -41,7 +43,7 @@ interface Context extends ConsumerParts {
   readonly ready: Signal
   /** Resolves when the consumer has begun to leave the group. */
   readonly leaving: Signal
-  stopping: boolean
+  readonly life: { stopping: boolean }
 }
 
 interface Signal {
@@ -105,7 +107,7 @@ function onFetched(context: Context, since: number, answers: readonly FetchAnswe
   if (answers.length > 0 || membership.term().partitions.length === 0) watchdog.fetched()
   const idleSince = membership.fetched(since, answers)
   if (membership.isReady()) ready.resolve()
-  if (idleSince !== undefined && !context.stopping) options.onIdle?.(idleSince)
+  if (idleSince !== undefined && !context.life.stopping) options.onIdle?.(idleSince)
 }
 
 function onJoin(context: Context, assignment: Readonly<Record<string, readonly number[]>>): void {
@@ -146,7 +148,7 @@ function listen(context: Context): void {
   kafka.on(CRASH, ({ payload: { error, restart } }) => {
     membership.forsake()
     settings.log.warn({ group: groupId, reason: error.message, restart }, 'consumer crashed')
-    if (!restart && !context.stopping) onDead(`group ${groupId}: ${error.message}`)
+    if (!restart && !context.life.stopping) onDead(`group ${groupId}: ${error.message}`)
   })
 }
 
@@ -160,7 +162,7 @@ function createHands(context: Context) {
     onBatch: options.onBatch,
     log: settings.log,
     currentTerm: membership.term,
-    isStopping: () => context.stopping,
+    isStopping: () => context.life.stopping,
     onProgress: () => watchdog.progress(),
     async onHandled(term, where, offset) {
       membership.handled(term, where, offset)
@@ -172,7 +174,7 @@ function createHands(context: Context) {
   async function eachBatch(payload: EachBatchPayload): Promise<void> {
     membership.commitBy(payload.commitOffsetsIfNecessary)
     // Between the last batch and our leaving, nothing is begun.
-    if (context.stopping) return leaving.promise
+    if (context.life.stopping) return leaving.promise
     const work = handle(payload)
     inHand.add(work)
     try {
@@ -223,12 +225,16 @@ async function connect(parts: ConsumerParts, options: ConsumerOptions): Promise<
   const { settings, admin } = parts
   const groupId = settings.prefix + options.group
   const startEnds = await readEnds(admin, options.topics)
+  const life = { stopping: false }
   const sockets = createSockets({ connect: settings.connect, silence_ms })
   const kafka = createClient(settings, sockets, request_ms).consumer({
     groupId,
     ...groupTimes,
+    heartbeatInterval: options.delayMs === undefined ? heartbeat_ms.usual : heartbeat_ms.delayed,
     ...fetchSizes,
     allowAutoTopicCreation: false,
+    // Otherwise one that crashes while it stops starts again.
+    retry: { restartOnFailure: async () => !life.stopping },
   })
   try {
     await kafka.connect()
@@ -255,7 +261,7 @@ async function connect(parts: ConsumerParts, options: ConsumerOptions): Promise<
     membership,
     watchdog,
     ...signals,
-    stopping: false,
+    life,
   }
 }
 
@@ -281,11 +287,11 @@ export async function createConsumer(parts: ConsumerParts, options: ConsumerOpti
   let left: Promise<void> | undefined
   return {
     ready: ready.promise,
-    isReady: () => !context.stopping && membership.isReady(),
+    isReady: () => !context.life.stopping && membership.isReady(),
     commit: (offsets) => membership.commit(offsets.filter(membership.term().owns)),
     rewind: () => rewind(context),
     stop() {
-      context.stopping = true
+      context.life.stopping = true
       clearInterval(timer)
       left ??= leave(context, empty)
       return left
