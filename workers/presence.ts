@@ -129,7 +129,9 @@ export async function deleteGateTopics({
   bus,
   prefix,
   log,
-}: Pick<PresenceSweepSettings, 'ended' | 'locks' | 'bus' | 'prefix' | 'log'>): Promise<void> {
+}: Pick<PresenceSweepSettings, 'ended' | 'locks' | 'prefix' | 'log'> & {
+  readonly bus: Pick<Bus, 'listTopics' | 'deleteTopics'>
+}): Promise<void> {
   const [before = '', after = ''] = fullName(prefix, topics.gateOutbound, '\0').split('\0')
   await locks.once('gate-topics', deletionLimit_ms, async () => {
     const gateIds = (await bus.listTopics())
