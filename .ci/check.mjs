@@ -1,7 +1,6 @@
 // `npm run check`: everything that a machine can say about the code without running it. Each check runs, also
 // when an earlier one failed; what failed is printed whole, and again by name at the end.
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 
 const rooms = ['main.ts', 'proto', 'schemas', 'gateway', 'workers', 'infra', 'test', 'bench'].filter(
   existsSync,

@@ -3,6 +3,7 @@ import { gatewayConsumes, gatewayProduces } from '../../gateway/declares.js'
 import { type AnyTopic, topics } from '../../schemas/topics.js'
 import type { AnyWorker } from '../../workers/kit/worker.js'
 import { workerRoles } from '../../workers/main.js'
+import { presenceProduces } from '../../workers/presence.js'
 
 /** A node of the dataflow: a role, or the businesses' own systems. */
 export interface Part {
@@ -30,7 +31,7 @@ export const parts: readonly Part[] = [
     consumes: distinct(members.map((worker) => worker.consumes)),
     produces: distinct(members.flatMap((worker) => worker.produces)),
   })),
-  { name: 'presence', consumes: [], produces: [topics.presenceChanged] },
+  { name: 'presence', consumes: [], produces: presenceProduces },
   {
     name: businesses,
     consumes: catalogue.filter(({ external }) => external === 'read'),

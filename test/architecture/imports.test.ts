@@ -27,6 +27,7 @@ const planted: Record<string, Record<string, string | undefined>> = {
     '../schemas/ids.js': undefined,
     './other.worker.js': 'worker-knows-no-other-worker',
     '../gateway/ports.js': 'worker-knows-no-other-worker',
+    'node:crypto': undefined,
     'node:fs/promises': 'workers-do-no-io',
     kafkajs: 'workers-do-no-io',
     ioredis: 'workers-do-no-io',
@@ -45,15 +46,18 @@ const planted: Record<string, Record<string, string | undefined>> = {
     '../gateway/ports.js': undefined,
     '../workers/kit/worker.js': 'infra-implements-ports',
     './local/a.js': 'infra-implements-ports',
+    '../compose.js': 'infra-implements-ports',
     '@swc/core': 'no-development-package',
     'left-pad': 'no-unresolvable',
   },
   'infra/local/b.ts': { '../pool.js': 'starter-starts-processes', '../../schemas/ids.js': undefined },
+  'compose.ts': { './infra/pool.js': undefined, './gateway/ports.js': undefined },
   'main.ts': {
+    './compose.js': undefined,
     './infra/pool.js': undefined,
-    './gateway/ports.js': undefined,
     './test/helpers/stack.js': 'nobody-imports-test',
   },
+  'client/a.ts': { '../infra/pool.js': 'only-the-root-wires-infra', '../schemas/ids.js': undefined },
   'test/a.ts': { './helpers/stack.js': undefined, '../infra/pool.js': undefined },
 }
 
@@ -84,7 +88,7 @@ interface Violation {
 }
 
 function violations(): Promise<Violation[]> {
-  const rooms = ['main.ts', 'proto', 'schemas', 'gateway', 'workers', 'infra', 'test']
+  const rooms = ['main.ts', 'compose.ts', 'proto', 'schemas', 'gateway', 'workers', 'infra', 'test', 'client']
   const words = ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', ...rooms]
   return new Promise((resolve, reject) => {
     execFile(join(root, 'node_modules/.bin/depcruise'), words, { cwd: folder }, (error, stdout, stderr) => {

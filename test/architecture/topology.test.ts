@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { basename } from 'node:path'
 import { test } from 'node:test'
+import { roleNames } from '../../infra/local/roles.js'
 import { sourceFiles } from './checkout.js'
 import { businesses, catalogue, parts, readersOf, workers, writersOf } from './declarations.js'
 
@@ -41,6 +42,11 @@ test('every worker file is in the registry, and a worker is called as its file i
   // delivery-check.worker.ts holds delivery-check-5s, -15s and -60s.
   const fileOf = (worker: string) => worker.replace(/-\d+s$/, '')
   assert.deepEqual([...new Set(namesOf(workers).map(fileOf))].sort(), files.sort())
+})
+
+test('the starter knows every role', () => {
+  const roles = namesOf(parts).filter((name) => name !== businesses)
+  assert.deepEqual([...roleNames].sort(), roles.sort())
 })
 
 test('topics are dots and lower case', () => {
