@@ -39,6 +39,8 @@ interface ClientsOptions {
   readonly presence: DevicePresence
   /** A connection that was online is so no more. */
   readonly onLeft: (login: RegisteredLogin) => void
+  /** A device had been taken offline while the lease was lost, and is registered again. */
+  readonly onReturned: (login: RegisteredLogin) => void
   /** A packet of the bus that waited for this connection's login will not reach it. */
   readonly onMissed: (packet: OutboundPacket, target: Target) => void
 }
@@ -137,7 +139,10 @@ const loginOf = ({ user_id, device, id, login_number, since }: Connection): Regi
 
 const isOnline = ({ state }: Connection): boolean => state === 'online'
 
-async function registerAll({ gate, presence }: ClientsOptions, all: ReadonlySet<Connection>): Promise<void> {
+async function registerAll(
+  { gate, presence, onReturned }: ClientsOptions,
+  all: ReadonlySet<Connection>,
+): Promise<void> {
   // A login judged while the lease was lost may be gone from the directory again: it is asked for anew.
   for (const connection of all)
     if (connection.state === 'pending')
@@ -153,6 +158,7 @@ async function registerAll({ gate, presence }: ClientsOptions, all: ReadonlySet<
     const registered = online.length === 0 ? [] : await presence.register(online.map(loginOf))
     online.forEach((connection, index) => {
       if (registered[index] === false) endReplaced(gate, connection)
+      else if (registered[index] === 'returned') onReturned(loginOf(connection))
     })
   }
 }

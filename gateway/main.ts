@@ -44,7 +44,7 @@ export async function startGateway(ports: GatewayPorts): Promise<Gateway> {
   let addresses: GateAddresses = {}
   let isStopping = false
   const parts = await assemble(ports, () => addresses)
-  const { lease, targets, departures, gate, clients, admission, onMissed } = parts
+  const { lease, targets, changes, gate, clients, admission, onMissed } = parts
   const topic = topicSettings(
     topics.gateOutbound,
     config.TOPIC_PREFIX,
@@ -54,7 +54,7 @@ export async function startGateway(ports: GatewayPorts): Promise<Gateway> {
   await bus.ensureTopics([topic])
   await lease.start()
   const prefix = config.TOPIC_PREFIX
-  const onOrphan = departures.add
+  const onOrphan = changes.left
   const consumer = await consumeOutbound({ ...ports, prefix, targets, lease, onMissed, onOrphan })
   await consumer.ready
   const isReady = (): boolean => !isStopping && consumer.isReady() && !lease.isSuspended()
@@ -73,7 +73,7 @@ export async function startGateway(ports: GatewayPorts): Promise<Gateway> {
       admission.stop()
       await drain(gate, clients, directory, addresses)
       await listeners.http.stop()
-      await departures.settled(settle_ms)
+      await changes.settled(settle_ms)
       clearInterval(sweeping)
       await leave(ports, parts, consumer)
     },
@@ -81,9 +81,9 @@ export async function startGateway(ports: GatewayPorts): Promise<Gateway> {
 }
 
 /** Nobody is connected any more: the bus and Redis hear that the gate is gone. */
-async function leave(ports: GatewayPorts, { lease, departures, publisher, gate }: Parts, consumer: Consumer) {
+async function leave(ports: GatewayPorts, { lease, changes, publisher, gate }: Parts, consumer: Consumer) {
   lease.stop()
-  departures.stop()
+  changes.stop()
   gate.pending.stop()
   await consumer.stop()
   await publisher.close()

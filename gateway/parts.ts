@@ -3,12 +3,12 @@ import { performance } from 'node:perf_hooks'
 import { type Admission, createAdmission } from './admission.js'
 import { type Clients, createClients } from './clients.js'
 import type { HttpContext } from './context.js'
-import { createDepartures, type Departures } from './departures.js'
 import { answerBusy, type Gate } from './gate.js'
 import { createLeaseKeeper, type LeaseKeeper } from './lease.js'
 import { reportMissed } from './outbound.js'
 import { createPending } from './pending.js'
 import type { DevicePresence, GateAddresses, GateLease } from './ports.js'
+import { createPresenceChanges, type PresenceChanges } from './presence.js'
 import { createPublisher, type Publisher } from './publisher.js'
 import type { RateLimit } from './rate.js'
 import { createTargets, type OutboundPacket, type Target, type Targets } from './targets.js'
@@ -34,7 +34,7 @@ export interface Parts {
   readonly targets: Targets
   readonly lease: LeaseKeeper
   readonly publisher: Publisher
-  readonly departures: Departures
+  readonly changes: PresenceChanges
   readonly admission: Admission
   readonly onMissed: (packet: OutboundPacket, target: Target) => void
 }
@@ -51,7 +51,7 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
     renew: () => ports.lease.renew(addresses(), clients.count()),
     registerAll: () => clients.registerAll(),
     onFenced() {
-      departures.stop()
+      changes.stop()
       for (const connection of clients.all()) clients.close(connection, 'fenced')
       ports.onFenced()
     },
@@ -65,7 +65,7 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
   })
   const publisher = await createPublisher({ bus, prefix, isSuspended, onFailed: pending.fail, log })
   const { publish } = publisher
-  const departures = createDepartures({ gate_id: identity.gate_id, prefix, presence, publish, log })
+  const changes = createPresenceChanges({ gate_id: identity.gate_id, prefix, presence, publish, log })
   const writer = createWriter({
     max_unsent_bytes: config.MAX_SEND_BUFFER_BYTES,
     long_answer_bytes: config.MAX_PACKET_BYTES,
@@ -81,7 +81,8 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
     targets,
     limits: { packets: twice(config.RATE_LIMIT_PACKETS), acks: twice(config.RATE_LIMIT_ACKS) },
     presence,
-    onLeft: departures.add,
+    onLeft: changes.left,
+    onReturned: changes.returned,
     onMissed,
   })
   const connectionLimit = {
@@ -91,5 +92,5 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
   const admission = createAdmission(connectionLimit, now)
   metrics.gauge('connections', clients.count)
   metrics.gauge('requests_pending', pending.size)
-  return { gate, clients, targets, lease, publisher, departures, admission, onMissed }
+  return { gate, clients, targets, lease, publisher, changes, admission, onMissed }
 }

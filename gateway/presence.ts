@@ -1,22 +1,24 @@
 /**
- * Devices that went offline: their presence is removed, and where it was still theirs businesses are told
- * (spec 2, "Login, presence, kick" 3 and 6). Retried until Redis and the bus have it; a gate that is fenced has no
- * say in it any more.
+ * What the gate itself has to say of its devices' presence: those that went offline are removed, and where presence
+ * was still theirs businesses are told; so they are of those that came back with a restored lease (spec 2, "Login,
+ * presence, kick" 3, 4 and 6). Retried until Redis and the bus have it; a gate that is fenced has no say any more.
  */
 import type { OutgoingRecord } from '../schemas/bus.js'
 import type { Logger } from '../schemas/log.js'
 import { recordOf, topics } from '../schemas/topics.js'
 import type { DevicePresence, RegisteredLogin } from './ports.js'
 
-export interface Departures {
+export interface PresenceChanges {
   /** This login's connection is gone. */
-  add(login: RegisteredLogin): void
+  left(login: RegisteredLogin): void
+  /** This login had been taken offline while the lease was lost, and is registered again. */
+  returned(login: RegisteredLogin): void
   /** Resolves when all are recorded, or after `timeout_ms`. */
   settled(timeout_ms: number): Promise<void>
   stop(): void
 }
 
-interface DepartureOptions {
+interface PresenceOptions {
   readonly gate_id: string
   readonly prefix: string
   readonly presence: DevicePresence
@@ -29,20 +31,20 @@ const retry_ms = 500
 /** Beyond it the oldest are dropped: the end of the lease, or a missed delivery, takes them offline instead. */
 const waiting_max = 100_000
 
-export function createDepartures(options: DepartureOptions): Departures {
+export function createPresenceChanges(options: PresenceOptions): PresenceChanges {
   const { gate_id, prefix, presence, publish, log } = options
   const leaving: RegisteredLogin[] = []
-  let untold: OutgoingRecord[] = []
+  const untold: OutgoingRecord[] = []
   let running: Promise<void> | undefined
   let stopped = false
 
-  const offline = ({ user_id, device }: RegisteredLogin): OutgoingRecord =>
+  const change = (state: 'online' | 'offline', { user_id, device }: RegisteredLogin): OutgoingRecord =>
     recordOf(prefix, topics.presenceChanged, {
       user_id: String(user_id),
       client_type: device.client_type,
       ...(device.device_id ? { device_id: device.device_id } : {}),
       gate_id,
-      state: 'offline',
+      state,
       time: Date.now(),
     })
 
@@ -51,11 +53,12 @@ export function createDepartures(options: DepartureOptions): Departures {
     if (batch.length > 0) {
       const removed = await presence.remove(batch)
       leaving.splice(0, batch.length)
-      untold.push(...batch.filter((_, at) => removed[at]).map(offline))
+      untold.push(...batch.filter((_, at) => removed[at]).map((login) => change('offline', login)))
     }
     if (untold.length === 0) return
+    const told = untold.length
     await publish(untold)
-    untold = []
+    untold.splice(0, told)
   }
 
   const recordAll = async (): Promise<void> => {
@@ -70,12 +73,20 @@ export function createDepartures(options: DepartureOptions): Departures {
     running = undefined
   }
 
+  // A turn later, so that connections that end together are one round trip.
+  const begin = (): void => {
+    running ??= new Promise((resolve) => setImmediate(resolve)).then(recordAll)
+  }
+
   return {
-    add(login) {
+    left(login) {
       leaving.push(login)
       if (leaving.length > waiting_max) leaving.shift()
-      // A turn later, so that connections that end together are one round trip.
-      running ??= new Promise((resolve) => setImmediate(resolve)).then(recordAll)
+      begin()
+    },
+    returned(login) {
+      untold.push(change('online', login))
+      begin()
     },
     async settled(timeout_ms) {
       let timer: NodeJS.Timeout | undefined
