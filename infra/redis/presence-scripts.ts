@@ -64,12 +64,16 @@ keep(KEYS[1], kept)
 return below
 `
 
-/** Answers nil (refused), '' (it was gone), or the entry that stood there for the same login. */
+/**
+ * Answers nil (refused), '' (it was gone), or the entry that stood there for the same login. That one only gets the
+ * new stamp: the login knew more of the client than its gate does.
+ */
 const register = `${rivalry}
-local below = same and belowOf(same) or ''
-table.insert(kept, below == '' and line or line .. '\\t' .. below)
+local first = same and firstOf(same)
+if same then line = string.gsub(same, '"s":%d+', '"s":' .. ARGV[7], 1) end
+table.insert(kept, line)
 keep(KEYS[1], kept)
-return same and firstOf(same) or ''
+return first or ''
 `
 
 /** Answers nil where the place is not this login's (or, with a stamp, not this registration's), else what was removed. */

@@ -170,7 +170,7 @@ export function createDevicePresence(settings: Settings & { identity: GateIdenti
       const members = logins.map((login) => ({ ...ofGate(login), stamp }))
       const [, answers] = await Promise.all([
         step.enlist(members, Date.now()),
-        Promise.all(members.map((login) => step.scripts.register(...step.place(login, stamp)))),
+        Promise.all(members.map((login) => step.scripts.register(...step.place(login, stamp), stamp))),
       ])
       // Off the list: what was refused, and the former registration of what was kept.
       await step.strike(

@@ -7,6 +7,8 @@ import { createPhones } from '../../../infra/redis/phones.js'
 import type { DeviceName } from '../../../schemas/ids.js'
 import { silentLog } from '../../helpers/log.js'
 import { freshRedis } from '../../helpers/redis.js'
+import { stack } from '../../helpers/stack.js'
+import { startTcpProxy } from '../../helpers/tcp-proxy.js'
 
 const { redis, keys, forgetAll } = freshRedis()
 beforeEach(forgetAll)
@@ -104,4 +106,27 @@ test('commands fail within seconds when there is no Redis', async () => {
   await assert.rejects(nowhere.get('x'))
   assert.ok(performance.now() - begun < 3_000)
   nowhere.disconnect()
+})
+
+test('a Redis that falls silent fails commands within seconds, and serves again soon after it is back', async () => {
+  const proxy = await startTcpProxy(new URL(stack().redis).host)
+  const through = createRedis(`redis://${proxy.address}`, silentLog)
+  const failures = createLoginFailures({ redis: through, keys })
+  const fail = () => failures.count([{ user_id: 9, address: undefined }])
+  try {
+    assert.deepEqual(await fail(), [1])
+    proxy.setBlackHole(true)
+    const begun = performance.now()
+    await assert.rejects(fail())
+    assert.ok(performance.now() - begun < 3_000)
+    proxy.setBlackHole(false)
+    proxy.cutAll()
+    let back = performance.now()
+    while (!(await fail().then(Boolean, () => false)));
+    back = performance.now() - back
+    assert.ok(back < 3_000, `${back} ms`)
+  } finally {
+    through.disconnect()
+    await proxy.close()
+  }
 })

@@ -156,14 +156,17 @@ test('a gate registers again what Redis lost, and hears what had changed meanwhi
   assert.equal(await redis.exists(keys.gateLogins(at)), 0)
 })
 
-test('a registration keeps what the login had replaced', async () => {
+test('a registration keeps what the login said and had replaced', async () => {
   const user = newUser()
   const at = { gate_id: 'g-keeps', gate_epoch: 10 }
   await presence.login([login(user, '2', 3)])
-  const newer = login(user, '2', 8, at)
+  const newer = login(user, '2:"s":5', 8, { ...at, client_version: '"s":7' })
   const first = await presence.login([newer])
-  await gateSide('g-keeps', 10).register([newer])
+  const { client_version: _, ...known } = newer
+  await gateSide('g-keeps', 10).register([{ ...known, since: 5 }])
+  assert.deepEqual((await presence.of([user])).get(user), [newer])
   assert.deepEqual(await presence.login([newer]), first)
+  assert.equal((await sweep(at, 10)).removed.length, 1)
 })
 
 test('the sweep takes each device of a gate offline once, whoever sweeps', async () => {
