@@ -4,7 +4,8 @@ import { CIM, type coffeechat } from '../proto/index.js'
 import { topics } from '../schemas/topics.js'
 import { type ErrorBody, parseUserCall, type UserAnswer, type UserCall } from '../schemas/user-operations.js'
 import { httpAnswer } from './kit/answers.js'
-import { kickNotify, presenceKicked } from './kit/kicks.js'
+import { kickNotify } from './kit/kicks.js'
+import { presenceChanged } from './kit/presence-events.js'
 import { defineWorker, type EmitOf, reject, save } from './kit/worker.js'
 import type { Presence, PresentDevice } from './ports/presence.js'
 import type {
@@ -23,7 +24,7 @@ type Requested = coffeechat.event.IUserRequested
 
 interface Ports {
   readonly users: UserDirectory
-  readonly changes: UserChanges
+  readonly userChanges: UserChanges
   readonly presence: Presence
   readonly phones: PhoneCache
 }
@@ -80,7 +81,7 @@ export const users = defineWorker({
   saved: (row: Row, { result, kicked, ended }: Saved) => [
     answerAfter(row, result),
     ...kicked.map((device) => kickNotify(device, kickReason(row.call) ?? Reason.kCIM_KICK_REASON_ADMIN)),
-    ...ended.map((device) => presenceKicked(device, row.event.time)),
+    ...ended.map((device) => presenceChanged(device, 'kicked', row.event.time)),
   ],
 })
 
@@ -143,8 +144,8 @@ function kickReason({ operation }: UserCall): Reason | undefined {
  * Presence is read after COMMIT, so that a login with the old token cannot slip in between unseen; who is to be
  * kicked is recorded before presence forgets them, so that a repetition kicks the same ones again, and no later login.
  */
-async function saveAll(rows: readonly Row[], { changes, presence, phones }: Ports): Promise<Saved[]> {
-  const results = await changes.apply(rows)
+async function saveAll(rows: readonly Row[], { userChanges, presence, phones }: Ports): Promise<Saved[]> {
+  const results = await userChanges.apply(rows)
   const closing = rows.filter((row, at) => kickReason(row.call) !== undefined && results[at]?.users.length)
   const present = await presence.of(closing.map(({ event }) => event.origin.user_id))
   const kicksOf = (row: Row, result: ChangeResult): readonly PresentDevice[] =>
@@ -157,7 +158,7 @@ async function saveAll(rows: readonly Row[], { changes, presence, phones }: Port
     return { result, kicked: kicksOf(row, result), key: row.request.key }
   })
   const first = saved.filter(({ result, kicked }) => kicked.length > 0 && result.kicked === undefined)
-  if (first.length > 0) await changes.recordKicks(first)
+  if (first.length > 0) await userChanges.recordKicks(first)
   const all = saved.flatMap(({ kicked }) => kicked)
   const removed = all.length > 0 ? await presence.remove(all) : []
   const gone = new Set(all.filter((_, at) => removed[at]))

@@ -48,8 +48,8 @@ export async function startOpsServer(
   options: OpsOptions,
 ): Promise<{ readonly port: number; stop(): Promise<void> }> {
   const server = http.createServer({ requestTimeout: 10_000 }, (request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://ops')
-    answer(pathname, options)
+    const [path = '/'] = (request.url ?? '/').split('?')
+    void answer(path, options)
       .catch((error: Error) => json(503, { error: { code: 'INTERNAL', message: error.message } }))
       .then(({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body))
   })

@@ -1,4 +1,4 @@
-/** What closes a device's login: the packet for its gate, and the event for businesses (spec 2, "Login" 5). */
+/** What closes a device's login: the packet for its gate (spec 2, "Login, presence, kick" 5). */
 import { CIM } from '../../proto/index.js'
 import { commands } from '../../schemas/packets.js'
 import { topics } from '../../schemas/topics.js'
@@ -28,17 +28,3 @@ export const kickNotify = (
     },
     gate_id,
   )
-
-/** The device is no longer present, because it was kicked. */
-export const presenceKicked = (
-  { user_id, device, gate_id }: PresentDevice,
-  time: number,
-): EmitOf<typeof topics.presenceChanged> =>
-  emit(topics.presenceChanged, {
-    user_id: String(user_id),
-    client_type: device.client_type,
-    ...(device.device_id ? { device_id: device.device_id } : {}),
-    gate_id,
-    state: 'kicked',
-    time,
-  })

@@ -1,0 +1,227 @@
+/**
+ * The REST API with the workers that answer it, on the real PostgreSQL and Redis. What lies between them, the bus, is
+ * a function call here: the tests of the bus and the end-to-end tests have the real one.
+ */
+import { randomUUID } from 'node:crypto'
+import { after } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import type pg from 'pg'
+import type { HttpContext } from '../../../gateway/context.js'
+import { createApi } from '../../../gateway/http/server.js'
+import { createTargets, type Targets } from '../../../gateway/targets.js'
+import { createMetrics } from '../../../infra/metrics/metrics.js'
+import { createMessageHistory } from '../../../infra/postgres/history.js'
+import { createMessageStore } from '../../../infra/postgres/messages.js'
+import { createPool } from '../../../infra/postgres/pool.js'
+import { createReadMarks } from '../../../infra/postgres/reads.js'
+import { createSessionLists } from '../../../infra/postgres/sessions.js'
+import { createUserChanges, createUserDirectory } from '../../../infra/postgres/users.js'
+import { createPresence } from '../../../infra/redis/presence.js'
+import { createTokenSigner } from '../../../infra/tokens.js'
+import { BusUnavailable, type OutgoingRecord } from '../../../schemas/bus.js'
+import { readConfig } from '../../../schemas/config.js'
+import { type AnyTopic, fullName, topics } from '../../../schemas/topics.js'
+import type { AnyWorker, Emit, Outcome, Place } from '../../../workers/kit/worker.js'
+import type { WorkerPorts } from '../../../workers/main.js'
+import { messageStore } from '../../../workers/message-store.worker.js'
+import type { Presence } from '../../../workers/ports/presence.js'
+import type { PhoneCache } from '../../../workers/ports/users.js'
+import { queries } from '../../../workers/queries.worker.js'
+import { readMarker } from '../../../workers/read-marker.worker.js'
+import { users } from '../../../workers/users.worker.js'
+import { freshDatabase } from '../../helpers/database.js'
+import { silentLog } from '../../helpers/log.js'
+import { freshRedis } from '../../helpers/redis.js'
+
+export const apiKey = 'key-of-the-tests'
+const gateId = 'gate-1'
+const config = readConfig({ API_KEY: `another-key,${apiKey}`, MAX_HTTP_BODY_BYTES: '65536' })
+const workers: readonly AnyWorker[] = [users, messageStore, queries, readMarker]
+
+export interface Reply {
+  readonly status: number
+  // biome-ignore lint/suspicious/noExplicitAny: whatever JSON the server answered
+  readonly body: any
+  readonly headers: Readonly<Record<string, unknown>>
+}
+
+export interface CallOptions {
+  /** Undefined: the API key; null: none. */
+  readonly bearer?: string | null
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** How the parts around the API are. `silent`: the bus takes what is published, and nobody answers. */
+interface World {
+  bus: 'fine' | 'away' | 'silent'
+  suspended: boolean
+  database: boolean
+}
+
+export interface RestStack {
+  readonly api: FastifyInstance
+  readonly pool: pg.Pool
+  call(
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    url: string,
+    options?: CallOptions,
+  ): Promise<Reply>
+  /** Registers a user and answers its token. */
+  register(userId: number): Promise<string>
+  /** A device that is connected to some other gate. */
+  logIn(userId: number, clientType: number, loginNumber: number): Promise<void>
+  /** What was published to a topic, decoded, oldest first. */
+  published<E>(topic: AnyTopic): E[]
+  /** Hands the latest request.user event to its worker again, as a restarted one would see it. */
+  repeatLastUserRequest(): Promise<void>
+  readonly world: World
+}
+
+/** Runs one event through a worker as the runner does. */
+async function work(worker: AnyWorker, ports: unknown, event: unknown, place: Place): Promise<Emit[]> {
+  const loaded: unknown = await worker.load?.([event], ports, [place])
+  const outcomes: readonly Outcome<AnyTopic, unknown>[] = worker.decide(event, loaded, place)
+  const emits = outcomes.filter((each) => each.kind === 'emit')
+  const rows = outcomes.filter((each) => each.kind === 'save').map(({ row }) => row)
+  if (rows.length === 0) return emits
+  const results: readonly unknown[] = (await worker.save?.(rows, ports, [place])) ?? []
+  return [...emits, ...rows.flatMap((row, at) => [...(worker.saved?.(row, results[at]) ?? [])])]
+}
+
+type PortsOfTheWorkers = Pick<
+  WorkerPorts,
+  'users' | 'userChanges' | 'presence' | 'store' | 'sessionLists' | 'history' | 'pullLimits' | 'reads'
+> & { readonly phones: PhoneCache }
+
+/** What the workers need, on the real PostgreSQL and Redis. */
+function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
+  return {
+    users: createUserDirectory(pool),
+    userChanges: createUserChanges(pool),
+    presence,
+    phones: { async forget() {} },
+    store: createMessageStore(pool),
+    sessionLists: createSessionLists(pool),
+    history: createMessageHistory(pool),
+    pullLimits: config,
+    reads: createReadMarks(pool),
+  }
+}
+
+/** Hands each record to its worker at once, and what that answers to the gate. */
+function callingBus(ports: object, targets: Targets, world: World) {
+  const history: { topic: string; value: Buffer }[] = []
+  let offset = 0
+
+  async function handle(worker: AnyWorker, value: Buffer): Promise<void> {
+    const place = { topic: worker.consumes.name, partition: 0, offset: offset++, appended: Date.now() }
+    for (const { topic, event, instance = '' } of await work(
+      worker,
+      ports,
+      worker.consumes.decode(value),
+      place,
+    )) {
+      const name = fullName(config.TOPIC_PREFIX, topic, instance)
+      history.push({ topic: name, value: Buffer.from(topic.encode(event)) })
+      if (name !== fullName(config.TOPIC_PREFIX, topics.gateOutbound, gateId)) continue
+      for (const packet of topics.gateOutbound.decode(topic.encode(event)).packet ?? [])
+        for (const target of packet.target ?? []) targets.of(target.connection_id)?.deliver(packet, target)
+    }
+  }
+
+  return {
+    history,
+    handle,
+    async publish(records: readonly OutgoingRecord[]): Promise<void> {
+      if (world.bus === 'away') throw new BusUnavailable('the brokers are gone')
+      for (const { topic, value } of records) {
+        history.push({ topic, value })
+        const worker = workers.find(({ consumes }) => fullName(config.TOPIC_PREFIX, consumes) === topic)
+        if (worker !== undefined && world.bus === 'fine') await handle(worker, value)
+      }
+    },
+  }
+}
+
+function contextOf(world: World, targets: Targets, publish: HttpContext['publish']): HttpContext {
+  const metrics = createMetrics()
+  return {
+    config,
+    identity: { gate_id: gateId, gate_epoch: 1 },
+    bus: { isReachable: async () => world.bus === 'fine' } as unknown as HttpContext['bus'],
+    directory: { live: async () => [{ tcp: '127.0.0.1:8000', ws: 'ws://127.0.0.1:8080/ws' }] },
+    health: { check: async () => ({ roles: ['users'], database: world.database }) },
+    log: silentLog,
+    metrics,
+    exposition: metrics.exposition,
+    tokens: createTokenSigner(['the secret of the tests']),
+    neededRoles: ['users'],
+    targets,
+    publish,
+    isSuspended: () => world.suspended,
+    isReady: () => true,
+  }
+}
+
+const caller =
+  (api: FastifyInstance): RestStack['call'] =>
+  async (method, url, { bearer = apiKey, body, headers = {} } = {}) => {
+    const response = await api.inject({
+      method,
+      url,
+      headers: { ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }), ...headers },
+      ...(body === undefined ? {} : { payload: body as object }),
+    })
+    const isJson = String(response.headers['content-type']).startsWith('application/json')
+    return {
+      status: response.statusCode,
+      body: isJson ? response.json() : response.body,
+      headers: response.headers,
+    }
+  }
+
+/** The stack of one test file, closed when its tests are over. */
+export async function openRest(): Promise<RestStack> {
+  const { redis, keys } = freshRedis()
+  const database = await freshDatabase()
+  const pool = createPool(database.url, 4, silentLog)
+  const presence = createPresence({ redis, keys, policy: 'one-per-type' })
+  const world: World = { bus: 'fine', suspended: false, database: true }
+  const targets = createTargets()
+  const bus = callingBus(workerPorts(pool, presence), targets, world)
+  const api = await createApi(contextOf(world, targets, bus.publish))
+  after(async () => {
+    await api.close()
+    await pool.end()
+    await database.drop()
+  })
+  const call = caller(api)
+
+  return {
+    api,
+    pool,
+    world,
+    call,
+    async register(userId) {
+      const body = { user_id: String(userId), nick_name: `user ${userId}` }
+      return (await call('POST', '/v1/users', { body })).body.token
+    },
+    async logIn(user_id, client_type, login_number) {
+      const device = { client_type, device_id: randomUUID() }
+      const gate = { gate_id: 'gate-2', gate_epoch: 7, connection_id: login_number }
+      await presence.login([{ user_id, device, ...gate, login_number, since: 1 }])
+    },
+    published: <E>(topic: AnyTopic) =>
+      bus.history
+        .filter(
+          (record) => record.topic.replace(/gate\.[^.]+\./, 'gate.{}.') === config.TOPIC_PREFIX + topic.name,
+        )
+        .map(({ value }) => topic.decode(value) as E),
+    async repeatLastUserRequest() {
+      const name = fullName(config.TOPIC_PREFIX, topics.requestUser)
+      const last = bus.history.findLast(({ topic }) => topic === name)
+      if (last !== undefined) await bus.handle(users, last.value)
+    },
+  }
+}
