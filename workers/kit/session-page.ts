@@ -28,24 +28,31 @@ export function fitSessions(
   sessions: readonly ListedSession[],
   budget_bytes: number,
 ): FittedSessions {
-  const bare: Info[] = []
-  let free_bytes = budget_bytes
-  for (const session of sessions) {
-    const info = bareInfo(user_id, session)
-    const size_bytes = sizeOf(info)
-    if (size_bytes > free_bytes) return { list: bare, cut: true }
-    free_bytes -= size_bytes
-    bare.push(info)
-  }
+  const full = sessions.map((session) => fullInfo(user_id, session))
+  const fullSizes = full.map(sizeOf)
+  if (sum(fullSizes) <= budget_bytes) return { list: full, cut: false }
 
-  const list = [...bare]
-  for (const [at, session] of sessions.entries()) {
-    const info = fullInfo(user_id, session)
-    free_bytes -= sizeOf(info) - sizeOf(bareInfo(user_id, session))
-    if (free_bytes < 0) break
-    list[at] = info
-  }
-  return { list, cut: false }
+  const bare = sessions.map((session) => bareInfo(user_id, session))
+  const bareSizes = bare.map(sizeOf)
+  let free_bytes = budget_bytes - sum(bareSizes)
+  if (free_bytes < 0) return { list: bare.slice(0, countThatFit(bareSizes, budget_bytes)), cut: true }
+
+  const whole = fullSizes.findIndex((size, at) => {
+    free_bytes -= size - (bareSizes[at] ?? 0)
+    return free_bytes < 0
+  })
+  return { list: [...full.slice(0, whole), ...bare.slice(whole)], cut: false }
+}
+
+const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0)
+
+function countThatFit(sizes: readonly number[], budget_bytes: number): number {
+  let used_bytes = 0
+  const count = sizes.findIndex((size) => {
+    used_bytes += size
+    return used_bytes > budget_bytes
+  })
+  return count < 0 ? sizes.length : count
 }
 
 const sizeOf = (info: Info): number => CIMContactSessionInfo.encode(info).len + envelope_bytes
