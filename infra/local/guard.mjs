@@ -15,14 +15,14 @@ while IFS= read -r line; do
     *) groups=$line ;;
   esac
 done
-for each in $groups; do kill -\${each#*:} -- -\${each%%:*} 2>/dev/null; done
+for each in $groups; do kill -s \${each#*:} -- -\${each%%:*} 2>/dev/null; done
 for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
   alive=
-  for each in $groups; do kill -0 -- -\${each%%:*} 2>/dev/null && alive=yes; done
+  for each in $groups; do kill -s 0 -- -\${each%%:*} 2>/dev/null && alive=yes; done
   [ -z "$alive" ] && break
   sleep 0.2
 done
-for each in $groups; do kill -KILL -- -\${each%%:*} 2>/dev/null; done
+for each in $groups; do kill -s KILL -- -\${each%%:*} 2>/dev/null; done
 for each in $containers; do docker rm -f "$each" >/dev/null 2>&1; done
 [ -n "$file" ] && rm -f "$file"
 exit 0

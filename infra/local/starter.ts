@@ -97,7 +97,7 @@ async function bringUp(frame: Frame, command: Command, config: Config): Promise<
       localFile: localFilePath(folder.path),
     }),
   )
-  say(`ready (${seconds(Date.now() - frame.begun)})`)
+  say(`started in ${seconds(Date.now() - frame.begun)}\nready`)
   await new Promise((done) => shutdown.asked.addEventListener('abort', done))
   return 0
 }
