@@ -6,6 +6,7 @@
 import type { Admin as KafkaAdmin } from 'kafkajs'
 import { BusUnavailable, type TopicSettings } from '../../schemas/bus.js'
 import { type BusSettings, createClient } from './client.js'
+import { sleep } from './patience.js'
 import { createSockets, type Sockets } from './socket.js'
 
 const request_ms = 5_000
@@ -39,8 +40,6 @@ export interface Admin {
 const typeOf = (error: unknown): string | undefined => (error as { type?: string }).type
 
 const isInternal = (topic: string): boolean => topic.startsWith('__')
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 async function createTopic(admin: KafkaAdmin, topic: TopicSettings, replication: number): Promise<boolean> {
   try {

@@ -6,6 +6,7 @@ import { type BusSettings, createClient } from './client.js'
 import { type FetchAnswer, observeFetches } from './fetches.js'
 import { createHandling } from './handling.js'
 import { createMembership, type Membership } from './membership.js'
+import { atMost } from './patience.js'
 import { createSockets, type Sockets } from './socket.js'
 import { partitionKey, type TopicPartitionOffset } from './term.js'
 import { type Watchdog, watch } from './watchdog.js'
@@ -51,8 +52,6 @@ interface Signal {
   resolve(): void
   reject(reason: Error): void
 }
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 function createSignal(): Signal {
   let resolve: () => void = () => undefined
@@ -209,11 +208,11 @@ async function rewind({ admin, options, groupId, membership, startEnds, kafka }:
 
 async function leave(context: Context, emptyHands: () => Promise<unknown>): Promise<void> {
   const { kafka, sockets, watchdog, ready, leaving, options } = context
-  await Promise.race([emptyHands(), sleep(finish_ms)])
-  await Promise.race([commitDone(context), sleep(disconnect_ms)])
-  const gone = kafka.disconnect().catch(() => undefined)
+  await atMost(finish_ms, emptyHands())
+  await atMost(disconnect_ms, commitDone(context))
+  const gone = kafka.disconnect()
   leaving.resolve()
-  await Promise.race([gone, sleep(disconnect_ms)])
+  await atMost(disconnect_ms, gone)
   watchdog.stop()
   sockets.destroy()
   ready.reject(new Error('the consumer was stopped'))

@@ -2,6 +2,7 @@
 import type { EachBatchPayload, IHeaders, KafkaMessage } from 'kafkajs'
 import type { ConsumerOptions, IncomingRecord, RecordBatch } from '../../schemas/bus.js'
 import type { Logger } from '../../schemas/log.js'
+import { sleep } from './patience.js'
 import type { Term, TopicPartition } from './term.js'
 
 const slice_ms = 250
@@ -24,8 +25,6 @@ export interface HandlingOptions {
   /** The records below the offset have been handled. */
   readonly onHandled: (term: Term, where: TopicPartition, offset: number) => Promise<void>
 }
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 function textOf(value: IHeaders[string]): string {
   const first = Array.isArray(value) ? value[0] : value

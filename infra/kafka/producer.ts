@@ -21,6 +21,8 @@ import {
 import type { Admin } from './admin.js'
 import { createBatcher, type Link } from './batcher.js'
 import { type BusSettings, createClient } from './client.js'
+import { createKnownTopics } from './known-topics.js'
+import { atMost, sleep, within } from './patience.js'
 import { createSockets, type Sockets } from './socket.js'
 
 const deadline_ms = 5_000
@@ -35,21 +37,6 @@ interface Incarnation {
   readonly sockets: Sockets
   /** To be called before each send: records without a key go to another partition than last time. */
   nextSend(): void
-}
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
-
-/** Rejects when `work` takes longer; the work itself goes on until its sockets are destroyed. */
-async function within<T>(limit_ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new BusUnavailable(`no answer within ${limit_ms} ms`)), limit_ms)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /**
@@ -132,7 +119,7 @@ function createLink(settings: BusSettings, admin: Admin, name: string, beforeSen
   let current: Incarnation | undefined
   let connecting: Promise<void> | undefined
   let closed = false
-  const known = new Set<string>()
+  const known = createKnownTopics(admin)
 
   async function connect(): Promise<void> {
     for (let pause_ms = reconnect_ms.first; !closed; pause_ms = Math.min(pause_ms * 2, reconnect_ms.most)) {
@@ -152,7 +139,7 @@ function createLink(settings: BusSettings, admin: Admin, name: string, beforeSen
   function throwAway(): void {
     current?.sockets.destroy()
     current = undefined
-    known.clear()
+    known.forget()
   }
 
   async function ready(): Promise<void> {
@@ -163,17 +150,6 @@ function createLink(settings: BusSettings, admin: Admin, name: string, beforeSen
       await connecting
     }
     if (closed) throw new BusUnavailable('the producer is closed')
-  }
-
-  async function unknownTopics(topics: ReadonlySet<string>): Promise<ReadonlySet<string>> {
-    if ([...topics].every((topic) => known.has(topic))) return new Set()
-    try {
-      for (const topic of await within(connect_ms, admin.listTopics())) known.add(topic)
-    } catch {
-      // The send itself will find out.
-      return new Set()
-    }
-    return new Set([...topics].filter((topic) => !known.has(topic)))
   }
 
   async function sendAll(incarnation: Incarnation, records: readonly OutgoingRecord[]): Promise<void> {
@@ -187,16 +163,19 @@ function createLink(settings: BusSettings, admin: Admin, name: string, beforeSen
 
   async function send(records: readonly OutgoingRecord[], limit_ms: number): Promise<void> {
     if (current === undefined) throw new BusUnavailable('not connected')
+    const topics = known.watch(new Set(records.map(({ topic }) => topic)))
     try {
-      await within(limit_ms, sendAll(current, records))
+      await within(limit_ms, Promise.race([sendAll(current, records), topics.gone]))
     } catch (error) {
       settings.log.warn({ producer: name, reason: (error as Error).message }, 'send failed, connecting anew')
       throwAway()
       throw error
+    } finally {
+      topics.stop()
     }
   }
 
-  const link: Link = { ready, unknownTopics, send }
+  const link: Link = { ready, unknownTopics: known.unknownAmong, send }
   return {
     link,
     close() {
@@ -222,7 +201,7 @@ export function createProducer(
   return {
     publish: batcher.publish,
     async close() {
-      await within(deadline_ms, batcher.close()).catch(() => undefined)
+      await atMost(deadline_ms, batcher.close())
       close()
     },
   }

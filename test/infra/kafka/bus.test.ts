@@ -33,12 +33,14 @@ test('a deleted topic does not hold up a producer that used it', async (t) => {
   await publish(gone)
   await publish(kept)
   await bus.deleteTopics([gone])
-  await assert.rejects(publish(gone), BusUnavailable)
-  await publish(kept)
   const started = Date.now()
   await assert.rejects(publish(gone), BusUnavailable)
   await publish(kept)
-  assert.ok(Date.now() - started < 1_000)
+  assert.ok(Date.now() - started < 3_000, 'found out soon')
+  const again = Date.now()
+  await assert.rejects(publish(gone), BusUnavailable)
+  await publish(kept)
+  assert.ok(Date.now() - again < 500, 'known from then on')
 })
 
 test('reachable says whether a broker answers in time', async (t) => {

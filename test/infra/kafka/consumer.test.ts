@@ -300,3 +300,17 @@ test('a large record comes alone', async (t) => {
   await until('all come', () => values().length === 3)
   assert.deepEqual(values(), ['a', large, 'b'])
 })
+
+test('consuming goes on after a while of silence', async (t) => {
+  const proxy = await startTcpProxy(broker())
+  t.after(() => proxy.close())
+  const bus = await openBus(t, { connect: proxy.connect })
+  const topic = await makeTopic(t, bus)
+  const producer = await (await openBus(t)).producer('p')
+  const { values } = await collect(bus, topic)
+  proxy.setBlackHole(true)
+  await producer.publish([record(topic, 'k', 'meanwhile')])
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  proxy.setBlackHole(false)
+  await until('it comes', () => values().includes('meanwhile'), 25_000)
+})
