@@ -71,7 +71,7 @@ export function banner({ tcp, http, moved, apiKey, users, logs, localFile }: Wel
     'CoffeeChat',
     `  TCP        ${tcp}`,
     `  WebSocket  ws://${http}/ws`,
-    `  HTTP       http://${http} (API page at /docs)`,
+    `  HTTP       http://${http} (described at /openapi.json)`,
     ...moved.map((line) => `             ${line}`),
     ...(apiKey === undefined ? [] : [`  API key    ${apiKey}`]),
     ...users.map(({ user_id, nick_name, token }) => `  user ${user_id}  ${nick_name}, token ${token}`),
