@@ -211,7 +211,7 @@ BEGIN
   RETURN QUERY
     WITH asked AS MATERIALIZED (
       SELECT a.o, a.u, a.p, a.t, pair.c, s.read_msg_id AS was, s.read_at AS was_at,
-             s.last_msg_id AS last,
+             s.last_msg_id AS last, s.unread AS unread_was,
              CASE WHEN a.n > 0 THEN a.n ELSE greatest(
                (SELECT x.msg_id FROM im_message_send x
                  WHERE x.from_id = a.u AND x.client_msg_id = a.i AND x.to_id = a.p),
@@ -225,28 +225,37 @@ BEGIN
     ), moved AS MATERIALIZED (
       SELECT * FROM furthest WHERE n > was
     ), undelivered AS MATERIALIZED (
+      -- Read is delivered: that is the position's to say, so what was left for years is not rewritten row by row.
       -- A copy that the flush of acks has in its hands is being marked there: no need to wait for it.
       SELECT m.msg_to, m.conversation, m.msg_id, k.t
         FROM moved k JOIN im_message_recv m
-          ON m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > k.was AND m.msg_id <= k.n
-       WHERE m.delivered = 0 FOR UPDATE OF m SKIP LOCKED
+          ON m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > greatest(k.was, k.n - 1000) AND m.msg_id <= k.n
+       WHERE m.delivered = 0 LIMIT 5000 FOR UPDATE OF m SKIP LOCKED
     ), delivered AS (
       UPDATE im_message_recv m SET delivered = 1, delivered_at = d.t FROM undelivered d
        WHERE m.msg_to = d.msg_to AND m.conversation = d.conversation AND m.msg_id = d.msg_id
+    ), counted AS (
+      -- What is left, or less what was read: whichever is fewer rows. Each row is counted at most about once.
+      SELECT k.*, CASE WHEN k.last - k.n <= k.n - k.was THEN
+               (SELECT count(*) FROM im_message_recv m
+                 WHERE m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > k.n AND m.msg_type <> 6)
+             ELSE k.unread_was -
+               (SELECT count(*) FROM im_message_recv m
+                 WHERE m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > k.was AND m.msg_id <= k.n
+                   AND m.msg_type <> 6) END AS unread
+        FROM moved k
     ), positions AS (
       -- One row per session: both users may have read in one batch, and one may talk to themselves.
-      SELECT e.u, e.p, max(e.c) AS c, max(e.mine) AS mine, max(e.t) AS t, max(e.theirs) AS theirs
-        FROM (SELECT u, p, c, n AS mine, t, NULL::bigint AS theirs FROM moved
-              UNION ALL SELECT p, u, c, NULL, NULL, n FROM moved) e
+      SELECT e.u, e.p, max(e.mine) AS mine, max(e.t) AS t, max(e.unread) AS unread, max(e.theirs) AS theirs
+        FROM (SELECT u, p, n AS mine, t, unread, NULL::bigint AS theirs FROM counted
+              UNION ALL SELECT p, u, NULL, NULL, NULL, n FROM counted) e
        GROUP BY e.u, e.p
     ), sessions AS (
       UPDATE im_session s
          SET read_msg_id = coalesce(k.mine, s.read_msg_id),
              read_at = coalesce(k.t, s.read_at),
              peer_read_msg_id = greatest(s.peer_read_msg_id, k.theirs),
-             unread = CASE WHEN k.mine IS NULL THEN s.unread ELSE (
-               SELECT count(*) FROM im_message_recv m
-                WHERE m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > k.mine AND m.msg_type <> 6) END,
+             unread = coalesce(k.unread, s.unread),
              updated = greatest(s.updated, p_now)
         FROM positions k
        WHERE s.user_id = k.u AND s.session_type = 1 AND s.peer_id = k.p

@@ -1,8 +1,10 @@
 /** Read positions on the real PostgreSQL: spec 2, "Read and unread"; promises I5 and I6. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { createAckStore } from '../../../infra/postgres/deliveries.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
 import type { Read, ReadMarks } from '../../../workers/ports/reads.js'
+import { randomNumbers } from '../../helpers/random.js'
 import { openStoredChat, type StoredChat } from '../../helpers/stored-chat.js'
 
 let chat: StoredChat
@@ -140,13 +142,28 @@ test('a message to oneself is never unread and can be read', async () => {
   assert.deepEqual([session?.read_msg_id, session?.peer_read_msg_id, session?.unread], [1, 1, 0])
 })
 
-test('a notification is not counted as unread', async () => {
+test('a notification is not counted as unread, whether little or much is left after the read', async () => {
   const [a, b] = pair()
   await chat.sayMany(a, b, 1)
   await chat.say(a, b, 'left the building', { msg_type: 6 })
-  await chat.sayMany(a, b, 1)
-  assert.deepEqual(await changes(read(b, a, 1)), [true])
-  assert.equal((await chat.session(b, a))?.unread, 1)
+  await chat.sayMany(a, b, 4)
+  await chat.say(a, b, 'came back', { msg_type: 6 })
+  const unreadAfter: unknown[] = []
+  for (const number of [1, 2, 3, 6, 7]) {
+    assert.deepEqual(await changes(read(b, a, number)), [true])
+    unreadAfter.push((await chat.session(b, a))?.unread)
+  }
+  assert.deepEqual(unreadAfter, [4, 4, 3, 0, 0])
+})
+
+test('of much that is read at once only the newest copies are rewritten; the position speaks for the rest', async () => {
+  const [a, b] = pair()
+  await chat.sayMany(a, b, 1_200)
+  assert.deepEqual(await changes(read(b, a, 1_200)), [true])
+  const delivered = await deliveredNumbers(b)
+  assert.deepEqual([delivered.length, delivered[0], delivered.at(-1)], [1_000, 201, 1_200])
+  const session = await chat.session(b, a)
+  assert.deepEqual([session?.unread, session?.read_msg_id], [0, 1_200])
 })
 
 test('unread stays exact while messages are stored and read at the same time', async () => {
@@ -180,4 +197,42 @@ test('unread stays exact while messages are stored and read at the same time', a
       [true],
     )
   }
+})
+
+test('many pairs stored, read and acked at the same time never wait for each other in a circle', async () => {
+  const users = Array.from({ length: 6 }, () => pair()).flat()
+  const pairs = users.flatMap((a) => users.filter((b) => b !== a).map((b): [number, number] => [a, b]))
+  const random = randomNumbers(7)
+  const some = () => Array.from({ length: 20 }, (): [number, number] => pairs[random(pairs.length)] ?? [1, 2])
+  const acks = createAckStore(chat.pool)
+  const times = (work: (n: number) => Promise<unknown>) => async () => {
+    for (let n = 1; n <= 25; n++) await work(n)
+  }
+  const ids = new Set<string>()
+  const writing = times(async (n) => {
+    for (const [a, b] of some().slice(0, 4)) {
+      const msg_id = `${a}-${b}-${n}-${ids.size}`
+      ids.add(msg_id)
+      await chat.say(a, b, 'hello', { msg_id })
+    }
+  })
+  const reading = times((n) => marks.mark(some().map(([a, b]) => read(a, b, n))))
+  const acking = times(() =>
+    acks.flush(
+      [...ids].slice(-40).map((msg_id) => {
+        const [from_user_id = 0, reader_user_id = 0] = msg_id.split('-').map(Number)
+        return { reader_user_id, device: '2', from_user_id, msg_id, time: 1 }
+      }),
+    ),
+  )
+  await Promise.all([writing(), writing(), reading(), reading(), reading(), acking()])
+
+  const { rows } = await chat.pool.query<{ wrong: number }>({
+    text: `SELECT count(*) AS wrong FROM im_session s
+            WHERE s.user_id = ANY ($1) AND s.unread <> (
+              SELECT count(*) FROM im_message_recv m WHERE m.msg_to = s.user_id AND m.msg_id > s.read_msg_id
+                 AND m.conversation = 'c:' || least(s.user_id, s.peer_id) || ':' || greatest(s.user_id, s.peer_id))`,
+    values: [users],
+  })
+  assert.equal(rows[0]?.wrong, 0)
 })
