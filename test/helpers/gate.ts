@@ -1,6 +1,6 @@
 /** A gate in this process, with its ports in memory, and the workers' side in the hands of the test. */
 import { startGateway } from '../../gateway/main.js'
-import type { DevicePresence, GateLease, RegisteredLogin } from '../../gateway/ports.js'
+import type { Certificate, DevicePresence, GateLease, RegisteredLogin } from '../../gateway/ports.js'
 import { CIM, coffeechat } from '../../proto/index.js'
 import { readConfig } from '../../schemas/config.js'
 import { type CommandName, commands, type WritableBodyOf } from '../../schemas/packets.js'
@@ -57,7 +57,10 @@ export async function eventually<Value>(
  * A gate with these settings changed. Logins with the token `good` are accepted, those with `silent` never answered,
  * others refused; the rest of the workers' part is the test's.
  */
-export async function startTestGate(settings: NodeJS.ProcessEnv = {}): Promise<TestGate> {
+export async function startTestGate(
+  settings: NodeJS.ProcessEnv = {},
+  { certificate }: { certificate?: Certificate } = {},
+): Promise<TestGate> {
   const bus = createMemoryBus()
   const producer = await bus.producer('workers')
   const removed: RegisteredLogin[] = []
@@ -106,6 +109,7 @@ export async function startTestGate(settings: NodeJS.ProcessEnv = {}): Promise<T
     directory: { live: async () => [] },
     health: { check: async () => ({ roles: [], database: true }) },
     tokens: { sign: () => '', verify: () => undefined },
+    certificate,
     neededRoles: [],
     exposition: async () => '',
     metrics: { count() {}, gauge() {} },
