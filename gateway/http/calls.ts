@@ -13,7 +13,7 @@ import {
 } from '../../schemas/user-operations.js'
 import type { HttpContext } from '../context.js'
 import type { OutboundPacket } from '../targets.js'
-import { Fault, refusedRequest, serverBusy } from './faults.js'
+import { badRequest, Fault, refusedRequest, serverBusy } from './faults.js'
 
 /** From the call to its 503: every call has a true answer within 10 s. */
 const answerDeadline_ms = 9_500
@@ -46,6 +46,13 @@ export interface Calls {
   ): Promise<UserAnswer>
   /** What a user pulls. Resolves with the body of the command; rejects with the Fault of an ERROR_NOTIFY. */
   query(request: FastifyRequest, userId: number, query: Query, expected: CommandName): Promise<Uint8Array>
+}
+
+function idempotencyKeyOf({ headers }: FastifyRequest): string | undefined {
+  const key = headers['idempotency-key']
+  if (key === undefined) return undefined
+  if (typeof key === 'string' && /^[\x21-\x7e]{1,255}$/.test(key)) return key
+  throw badRequest('Idempotency-Key: 1 to 255 visible ASCII characters')
 }
 
 export function createCalls({ config, identity, targets, publish, isSuspended }: HttpContext): Calls {
@@ -99,13 +106,13 @@ export function createCalls({ config, identity, targets, publish, isSuspended }:
     },
 
     async onUser(request, userId, operation, given) {
-      const idempotency_key = request.headers['idempotency-key']
+      const idempotency_key = idempotencyKeyOf(request)
       const { http_status, body } = await ask(request, userId, topics.requestUser, (origin) => ({
         origin,
         time: Date.now(),
         operation,
         arguments: JSON.stringify(given),
-        ...(typeof idempotency_key === 'string' ? { idempotency_key } : {}),
+        ...(idempotency_key === undefined ? {} : { idempotency_key }),
       }))
       const answered: unknown = JSON.parse(Buffer.from(body).toString('utf8'))
       if ((http_status ?? 500) < 400) return userAnswer.parse(answered)

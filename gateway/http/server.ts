@@ -3,8 +3,9 @@ import { isUtf8 } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
+import type { Socket } from 'node:net'
 import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import {
   jsonSchemaTransform,
   serializerCompiler,
@@ -77,13 +78,32 @@ function answerFailures(api: FastifyInstance, { log }: HttpContext): void {
     const fault = faultOf(error) ?? new Fault(500, 'INTERNAL', 'this is our mistake; it was logged')
     if (fault.status === 500)
       log.error({ error, request_id: request.id, route: request.routeOptions.url }, 'a call failed')
-    if (fault.more.retryAfter_s !== undefined) reply.header('retry-after', fault.more.retryAfter_s)
-    if (fault.status === 401) reply.header('www-authenticate', 'Bearer')
-    return reply.code(fault.status).send(errorBody(fault))
+    return answerWith(fault, reply)
   })
   api.setNotFoundHandler((_request, reply) =>
-    reply.code(404).send(errorBody(new Fault(404, 'NOT_FOUND', 'there is no such call'))),
+    answerWith(new Fault(404, 'NOT_FOUND', 'there is no such call'), reply),
   )
+}
+
+/** What is no HTTP at all is answered once, in the same shape, and closed. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const [status, fault] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', new Fault(431, 'TOO_LARGE', 'the headers are too large')]
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', new Fault(408, 'TIMEOUT', 'the request took too long to arrive')]
+        : ['400 Bad Request', badRequest('this is not HTTP')]
+  const body = JSON.stringify(errorBody(fault as Fault))
+  const head = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`
+  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${body}`)
+}
+
+/** Answers a failure with its fault; the same for what fastify refuses before it has found the route. */
+function answerWith(fault: Fault, reply: FastifyReply): FastifyReply {
+  if (fault.more.retryAfter_s !== undefined) reply.header('retry-after', fault.more.retryAfter_s)
+  if (fault.status === 401) reply.header('www-authenticate', 'Bearer')
+  return reply.code(fault.status).send(errorBody(fault))
 }
 
 function observe(api: FastifyInstance, { metrics }: HttpContext): void {
@@ -92,7 +112,7 @@ function observe(api: FastifyInstance, { metrics }: HttpContext): void {
     reply.header('x-content-type-options', 'nosniff')
   })
   api.addHook('onResponse', async (request, reply) => {
-    const route = request.routeOptions.url ?? 'none'
+    const route = (request.routeOptions.url ?? 'none').replace('(^[^:]+)', '').replace('::', ':')
     metrics.count('http_responses', { method: request.method, route, status: String(reply.statusCode) })
   })
 }
@@ -117,6 +137,9 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
     trustProxy: config.TRUSTED_PROXIES.length > 0 ? [...config.TRUSTED_PROXIES] : false,
     genReqId: traceIdOf,
     forceCloseConnections: 'idle',
+    return503OnClosing: false, // what came in before the end is answered like any other
+    clientErrorHandler: refuseMalformed,
+    frameworkErrors: (error, _request, reply) => answerWith(badRequest(error.message), reply),
     routerOptions: { maxParamLength: 128 },
   }).withTypeProvider<ZodTypeProvider>()
   const calls = createCalls(context)

@@ -1,6 +1,7 @@
 /** What operators and probes ask: alive, able to serve, figures, the API's description. Open to anybody who is near. */
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { docsPage, docsPolicy } from '../docs-page.js'
 import { errorSchema, Fault, serverBusy } from '../faults.js'
 import { createReadiness, readinessSchema } from '../readiness.js'
 import type { Api, Rest } from '../rest.js'
@@ -42,6 +43,10 @@ export function operationRoutes(api: Api, { context }: Rest): void {
     if (!isFromLoopback(request)) throw new Fault(404, 'NOT_FOUND', 'there is no such call')
     return reply.type('text/plain; version=0.0.4; charset=utf-8').send(await exposition())
   })
+
+  api.get('/docs', { config: open, schema: { hide: true } }, (_request, reply) =>
+    reply.type('text/html; charset=utf-8').header('content-security-policy', docsPolicy).send(docsPage),
+  )
 
   api.get('/openapi.json', { config: open, schema: { hide: true } }, () => api.swagger())
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { type AddressInfo, connect } from 'node:net'
 import { test } from 'node:test'
 import { openRest } from './rest.js'
 
@@ -128,4 +130,25 @@ test('the OpenAPI 3.1 description has every call', async () => {
     'POST /v1/users:import',
     'PUT /v1/users/{user_id}/push-tokens',
   ])
+})
+
+test('the page to try the API runs its own script and nothing else', async () => {
+  const { status, body, headers } = await call('GET', '/docs', { bearer: null })
+  assert.equal(status, 200)
+  const policy = String(headers['content-security-policy'])
+  for (const [, text] of body.matchAll(/<(?:script type="module"|style)>(.*?)<\/(?:script|style)>/gs)) {
+    const hash = createHash('sha256').update(text).digest('base64')
+    assert.ok(policy.includes(`'sha256-${hash}'`))
+  }
+})
+
+test('a URL that is not one, and what is no HTTP, are refused in the same shape', async () => {
+  const { status, body } = await call('GET', '/v1/users/%ff')
+  assert.deepEqual([status, body.error.code], [400, 'BAD_REQUEST'])
+  await rest.api.listen({ host: '127.0.0.1', port: 0 })
+  const socket = connect((rest.api.server.address() as AddressInfo).port, '127.0.0.1')
+  socket.write('no HTTP\r\n\r\n')
+  let answer = ''
+  for await (const chunk of socket) answer += chunk
+  assert.match(answer, /^HTTP\/1\.1 400 .*\r\n\r\n\{"error":\{"code":"BAD_REQUEST"/s)
 })

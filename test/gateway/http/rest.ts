@@ -33,7 +33,7 @@ import { freshDatabase } from '../../helpers/database.js'
 import { silentLog } from '../../helpers/log.js'
 import { freshRedis } from '../../helpers/redis.js'
 
-export const apiKey = 'key-of-the-tests'
+const apiKey = 'key-of-the-tests'
 const gateId = 'gate-1'
 const config = readConfig({ API_KEY: `another-key,${apiKey}`, MAX_HTTP_BODY_BYTES: '65536' })
 const workers: readonly AnyWorker[] = [users, messageStore, queries, readMarker]

@@ -225,7 +225,7 @@ test('push tokens are kept in the order of their first PUT; a new one of a provi
 })
 
 test('an Idempotency-Key answers a repeated call as the first time, and refuses another call', async () => {
-  const headers = { 'idempotency-key': 'registration of 70' }
+  const headers = { 'idempotency-key': 'registration-of-70' }
   const body = { user_id: '70', nick_name: 'seventy' }
   const first = await call('POST', '/v1/users', { body, headers })
   const again = await call('POST', '/v1/users', { body, headers })
