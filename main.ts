@@ -57,7 +57,7 @@ async function serve(config: Config, roles: readonly string[], log: Logger): Pro
   const timer = setInterval(() => {
     if (!running.isReady()) return
     clearInterval(timer)
-    running.announce().finally(() => tell({ type: 'ready' }))
+    void running.announce().finally(() => tell({ type: 'ready' }))
     log.info({ roles }, 'ready')
   }, readyPoll_ms)
 }

@@ -9,6 +9,3 @@ export interface Metrics {
   /** Registers a value that is read when somebody asks. */
   gauge(name: string, read: () => number): void
 }
-
-/** Counts nothing: for tests and processes that export no metrics. */
-export const noMetrics: Metrics = { count() {}, gauge() {} }

@@ -12,7 +12,7 @@ export const isGroupId = (id: number): boolean => Number.isSafeInteger(id) && id
 export const pairConversation = (a: number, b: number): string => (a < b ? `c:${a}:${b}` : `c:${b}:${a}`)
 
 /** `g:<group id>`. */
-export const groupConversation = (groupId: number): string => `g:${groupId}`
+const groupConversation = (groupId: number): string => `g:${groupId}`
 
 /** The conversation that a message from `fromUserId` to `toSessionId` belongs to. */
 export const conversationOf = (fromUserId: number, toSessionId: number): string =>

@@ -27,6 +27,7 @@ export interface Term {
 
 export const partitionKey = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
 
+/** Begins the term of these partitions: nothing handled, nothing committed. */
 export function beginTerm(partitions: readonly TopicPartition[]): Term {
   const owned = new Set(partitions.map(partitionKey))
   const handled = new Map<string, TopicPartitionOffset>()
@@ -60,6 +61,7 @@ export interface Idleness {
   since(): number | undefined
 }
 
+/** Watches these partitions, of which nothing is known yet. */
 export function watchIdleness(partitions: readonly TopicPartition[]): Idleness {
   const emptySince = new Map<string, number | undefined>()
   return {

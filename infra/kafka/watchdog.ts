@@ -37,6 +37,7 @@ export function judge(
   return 'alive'
 }
 
+/** Begins to watch a consumer; `now` answers in ms. */
 export function watch({ group, log, hasLag, onDead, now = Date.now }: WatchdogOptions): Watchdog {
   const started = now()
   const last = { progress: started, fetched: started, member: started }

@@ -129,6 +129,7 @@ export function writeLocalFile(dataDir: string, whereabouts: Whereabouts): void 
   writeWhole(localFilePath(dataDir), `${JSON.stringify(whereabouts, null, 2)}\n`)
 }
 
+/** At the stop: what is not running is nowhere. */
 export function removeLocalFile(dataDir: string): void {
   rmSync(localFilePath(dataDir), { force: true })
 }

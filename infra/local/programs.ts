@@ -37,7 +37,7 @@ function launchMain({ root, env }: Launchpad, args: string[]): ChildProcess {
 }
 
 /** A warning or error among log lines, short; undefined for everything else. */
-export function briefly(line: string): string | undefined {
+function briefly(line: string): string | undefined {
   const level = /^\{"level":(?:(\d+)|"(\w+)")/.exec(line)
   if (level === null) return undefined
   const severe =

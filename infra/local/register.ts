@@ -36,6 +36,7 @@ export function endGroup(leaderPid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** An empty register; whatever is added is watched by the guard too. */
 export function openRegister(guard: Guard, folder: DataFolder): Register {
   const entries = new Map<number, Entry>()
   let closing = false

@@ -93,6 +93,7 @@ interface Settings {
   readonly policy: LoginPolicy
 }
 
+/** The acks that wait in Redis, under a claim of this process. */
 export function createPendingAcks({ redis, keys, presence, policy }: Settings): PendingAcks {
   const claimScript = script(redis, 'acksClaim', claim)
   const progressScript = script(redis, 'acksProgress', progress)

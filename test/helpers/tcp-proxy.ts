@@ -3,7 +3,6 @@ import net from 'node:net'
 
 export const produce = 0
 export const fetch = 1
-export const heartbeat = 12
 
 /** 'before': the broker never sees the request. 'after': it acts on it, but its answer is lost. */
 export type Cut = 'before' | 'after'
