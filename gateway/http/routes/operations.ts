@@ -19,9 +19,13 @@ export function operationRoutes(api: Api, { context }: Rest): void {
   const { directory, exposition } = context
   const readiness = createReadiness(context)
 
-  api.get('/healthz', { config: open, schema: { tags: ['operations'], summary: 'Alive' } }, () => ({
-    ok: true,
-  }))
+  api.get(
+    '/healthz',
+    { config: open, schema: { tags: ['operations'], summary: 'Alive', security: [] } },
+    () => ({
+      ok: true,
+    }),
+  )
 
   api.get(
     '/readyz',
@@ -30,6 +34,7 @@ export function operationRoutes(api: Api, { context }: Rest): void {
       schema: {
         tags: ['operations'],
         summary: 'Able to serve; each part is named',
+        security: [],
         response: { 200: readinessSchema, 503: readinessSchema },
       },
     },
@@ -57,6 +62,7 @@ export function operationRoutes(api: Api, { context }: Rest): void {
       schema: {
         tags: ['gateways'],
         summary: 'Live gateways, least loaded first',
+        security: [],
         response: {
           200: z.object({ tcp: addresses, tls: addresses, ws: addresses, wss: addresses }),
           503: errorSchema,
