@@ -314,3 +314,27 @@ test('consuming goes on after a while of silence', async (t) => {
   proxy.setBlackHole(false)
   await until('it comes', () => values().includes('meanwhile'), 25_000)
 })
+
+test('an idle consumer stops within a second', async (t) => {
+  const bus = await openBus(t)
+  const topic = await makeTopic(t, bus)
+  const { consumer } = await collect(bus, topic)
+  const started = Date.now()
+  await consumer.stop()
+  assert.ok(Date.now() - started < 1_000, `${Date.now() - started} ms`)
+})
+
+test('the partitions of a member that died are taken over within twelve seconds', async (t) => {
+  const proxy = await startTcpProxy(broker())
+  t.after(() => proxy.close())
+  const dying = await openBus(t, { connect: proxy.connect })
+  const bus = await openBus(t)
+  const topic = await makeTopic(t, bus, 2)
+  const producer = await bus.producer('p')
+  const group = uniqueName('group')
+  await collect(dying, topic, { group })
+  const heir = await collect(bus, topic, { group })
+  proxy.setOutage(true)
+  for (const value of numbered(4)) await producer.publish([record(topic, null, value)])
+  await until('all come to the heir', () => heir.records.length >= 4, 12_000)
+})
