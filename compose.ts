@@ -10,7 +10,7 @@ import { createMetrics, type ProcessMetrics } from './infra/metrics/metrics.js'
 import { startOpsServer } from './infra/metrics/ops-server.js'
 import { createAckStore, createDeliveryStates, createMessageReader } from './infra/postgres/deliveries.js'
 import { createDeviceStore, createPhoneSource } from './infra/postgres/devices.js'
-import { isEventFault } from './infra/postgres/errors.js'
+import { isEventFault, isTooMuch } from './infra/postgres/errors.js'
 import { createMessageHistory } from './infra/postgres/history.js'
 import { createMessageStore } from './infra/postgres/messages.js'
 import { migrate } from './infra/postgres/migrate.js'
@@ -174,6 +174,7 @@ const workerFrame = (config: Config, bus: Bus, metrics: ProcessMetrics, log: Log
   prefix: config.TOPIC_PREFIX,
   log,
   isEventFault,
+  isTooMuch,
   schedule: createSchedule(log),
   ackFlushCron: config.ACK_FLUSH_CRON,
   delayOf: (topic) => (topic.delay === undefined ? undefined : config.DELIVERY_CHECK_DELAYS_MS[topic.delay]),

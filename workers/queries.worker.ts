@@ -57,6 +57,8 @@ const beyondTheNewest = Number.MAX_SAFE_INTEGER
 export const queries = defineWorker({
   name: 'queries',
   consumes: topics.requestQuery,
+  // Each answer may have MAX_RESPONSE_BYTES.
+  eventsAtOnce: 32,
   produces: [topics.gateOutbound],
 
   async load(asked, { sessionLists, history, pullLimits: limits }: QueryPorts): Promise<Loaded> {

@@ -13,6 +13,9 @@ const sqlState = (error: unknown): string => {
  */
 export const isEventFault = (error: unknown): boolean => /^2[23]/.test(sqlState(error))
 
+/** The statement took too long and was cancelled: fewer rows at once may pass. */
+export const isTooMuch = (error: unknown): boolean => sqlState(error) === '57014'
+
 /** Another transaction was first with this key: judge the batch again (spec 2, "Single chat" 2). */
 export const isUniqueViolation = (error: unknown): boolean => sqlState(error) === '23505'
 

@@ -3,44 +3,129 @@
  * until cron makes it durable (spec 2, group chat 4). What Redis loses is read again from the bus.
  */
 import type { Consumer, ConsumerOptions, RecordBatch } from '../../schemas/bus.js'
+import { fullName } from '../../schemas/topics.js'
 import type { Frame } from './runner.js'
 import type { AnyWorker, Checkpoint } from './worker.js'
 
 const progressEvery_ms = 250
 
+/** A partition of ours. */
+interface Owned {
+  /** Resolves when it is marked as ours outside. */
+  claimed: Promise<void>
+  /** The offset after the last handled record; undefined before the first. */
+  next: number | undefined
+  inHand: number
+}
+
+/** The partitions that this process owns, each claimed before its first batch. */
+function createOwnership(begin: (partitions: readonly number[]) => Promise<void>) {
+  const owned = new Map<number, Owned>()
+
+  function claim(partition: number): Owned {
+    const claimed = begin([partition])
+    // A failure surfaces where a batch awaits it; without a batch nothing is lost by it.
+    claimed.catch(() => {})
+    const mine: Owned = { claimed, next: undefined, inHand: 0 }
+    owned.set(partition, mine)
+    return mine
+  }
+
+  return {
+    partitions: () => [...owned.keys()],
+    idle: () => [...owned].filter(([, each]) => each.inHand === 0).map(([partition]) => partition),
+    handled: () =>
+      [...owned].flatMap(([partition, { next }]) =>
+        next === undefined ? [] : [{ partition, offset: next }],
+      ),
+
+    assign(partitions: ReadonlySet<number>): void {
+      for (const partition of owned.keys()) if (!partitions.has(partition)) owned.delete(partition)
+      for (const partition of partitions) if (!owned.has(partition)) claim(partition)
+    },
+
+    /** What was handled since the last flush is gone: it will be handled again. */
+    async reclaim(): Promise<void> {
+      await begin([...owned.keys()])
+      for (const each of ownership.all().values()) each.next = undefined
+    },
+
+    /** Runs `work` on a claimed partition and notes how far it came. */
+    async handle(partition: number, next: number, work: () => Promise<void>): Promise<void> {
+      const mine = owned.get(partition) ?? claim(partition)
+      try {
+        await mine.claimed
+      } catch (error) {
+        claim(partition)
+        throw error
+      }
+      mine.inHand += 1
+      try {
+        await work()
+        mine.next = next
+      } finally {
+        mine.inHand -= 1
+      }
+    },
+  }
+}
+
+/** A partition that is ours. */
+interface Owned {
+  readonly claimed: Promise<void>
+  /** The offset after the last that was handled; undefined: none since it was claimed. */
+  next: number | undefined
+  /** Batches. */
+  inHand: number
+}
+
+/** The partitions that are ours, each claimed before its first batch. */
+function createOwnership(begin: (partition: number) => Promise<void>) {
+  const owned = new Map<number, Owned>()
+
+  function claim(partition: number): Owned {
+    const claimed = begin(partition)
+    // A failure surfaces where a batch awaits it; without a batch nothing is lost by it.
+    claimed.catch(() => {})
+    const mine: Owned = { claimed, next: undefined, inHand: 0 }
+    owned.set(partition, mine)
+    return mine
+  }
+
+  return {
+    all: (): ReadonlyMap<number, Owned> => owned,
+    assign(partitions: ReadonlySet<number>): void {
+      for (const partition of owned.keys()) if (!partitions.has(partition)) owned.delete(partition)
+      for (const partition of partitions) if (!owned.has(partition)) claim(partition)
+    },
+    /** Resolves once it is claimed; a claim that failed is begun anew, for the batch's next attempt. */
+    async claimed(partition: number): Promise<Owned> {
+      const mine = owned.get(partition) ?? claim(partition)
+      try {
+        await mine.claimed
+      } catch (error) {
+        claim(partition)
+        throw error
+      }
+      return mine
+    },
+  }
+}
+
 /** Wraps the batches of a worker that has a checkpoint, and flushes by cron. */
 export function createCheckpointing(worker: AnyWorker, ports: unknown, frame: Frame) {
   const checkpoint = worker.checkpoint as Checkpoint<unknown>
   const topic = frame.prefix + worker.consumes.name
-  /** Per owned partition: claimed, the next offset, and how many batches are in hand. */
-  const owned = new Map<number, { claimed: Promise<void>; next: number | undefined; inHand: number }>()
+  const ownership = createOwnership((partition) => checkpoint.begin([partition], ports))
   let consumer: Consumer | undefined
   let flushing: Promise<void> | undefined
   let progressed = 0
 
-  const onAssigned: ConsumerOptions['onAssigned'] = (assigned) => {
-    const partitions = new Set(assigned.map((each) => each.partition))
-    for (const partition of owned.keys()) if (!partitions.has(partition)) owned.delete(partition)
-    for (const partition of partitions) if (!owned.has(partition)) claim(partition)
-  }
-
-  function claim(partition: number): void {
-    const claimed = checkpoint.begin([partition], ports)
-    // A failure surfaces where a batch awaits it; without a batch nothing is lost by it.
-    claimed.catch(() => {})
-    owned.set(partition, { claimed, next: undefined, inHand: 0 })
-  }
+  const onAssigned: ConsumerOptions['onAssigned'] = (assigned) =>
+    ownership.assign(new Set(assigned.map((each) => each.partition)))
 
   async function around(batch: RecordBatch, handle: (batch: RecordBatch) => Promise<void>): Promise<void> {
-    if (!owned.has(batch.partition)) claim(batch.partition)
-    const mine = owned.get(batch.partition)
-    if (mine === undefined) return
-    try {
-      await mine.claimed
-    } catch (error) {
-      claim(batch.partition)
-      throw error
-    }
+    const mine = await ownership.claimed(batch.partition)
     mine.inHand += 1
     try {
       await handle(batch)
@@ -55,56 +140,25 @@ export function createCheckpointing(worker: AnyWorker, ports: unknown, frame: Fr
 
   /** Partitions with nothing in hand were at their end when that fetch was sent. */
   function onIdle(since: number): void {
-    if (since - progressed < progressEvery_ms) return
+    const idle = ownership.idle()
+    if (since - progressed < progressEvery_ms || idle.length === 0) return
     progressed = since
-    const idle = [...owned].filter(([, each]) => each.inHand === 0).map(([partition]) => partition)
-    if (idle.length > 0) tellProgress(idle, since).catch((error) => warn(error, 'progress not told'))
+    tellProgress(idle, since).catch((error) => warn(error, 'progress not told'))
   }
 
-  async function tellProgress(partitions: readonly number[], time: number): Promise<void> {
-    if (!(await checkpoint.progress(partitions, time, ports))) await readAgain()
-  }
-
-  /** What was lost is read again: nothing of it was committed. */
-  async function readAgain(): Promise<void> {
-    frame.log.warn({ worker: worker.name }, 'pending work was lost outside: reading it again from the bus')
-    const partitions = [...owned.keys()]
-    await checkpoint.begin(partitions, ports)
-    for (const each of owned.values()) each.next = undefined
-    await consumer?.rewind()
-  }
-
-  async function flush(): Promise<void> {
-    const offsets = [...owned].flatMap(([partition, { next }]) =>
-      next === undefined ? [] : [{ topic, partition, offset: next }],
-    )
-    if (offsets.length === 0) return
-    const kept = await checkpoint.flush(
-      offsets.map((each) => each.partition),
-      ports,
-    )
-    if (kept) await consumer?.commit(offsets)
-    else await readAgain()
-  }
-
-  const flushOnce = (): Promise<void> => {
-    flushing ??= flush()
-      .catch((error) => warn(error, 'flush failed; it is tried again'))
-      .finally(() => {
-        flushing = undefined
-      })
-    return flushing
-  }
-  const warn = (error: unknown, text: string) =>
-    frame.log.warn(
-      { worker: worker.name, reason: error instanceof Error ? error.message : String(error) },
-      text,
-    )
-
-  const stopCron = frame.schedule(frame.ackFlushCron, flushOnce)
   return {
-    options: { commit: 'manual', onAssigned, onIdle } satisfies Partial<ConsumerOptions>,
-    around,
+    options: {
+      commit: 'manual',
+      onIdle,
+      onAssigned: (assigned) => ownership.assign(new Set(assigned.map((each) => each.partition))),
+    } satisfies Partial<ConsumerOptions>,
+
+    async around(batch: RecordBatch, handle: (batch: RecordBatch) => Promise<void>): Promise<void> {
+      const last = batch.records.at(-1)
+      if (last === undefined) return
+      await ownership.handle(batch.partition, last.offset + 1, () => handle(batch))
+      await tellProgress([batch.partition], last.timestamp)
+    },
     attach(each: Consumer) {
       consumer = each
     },

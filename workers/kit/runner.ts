@@ -24,6 +24,8 @@ export interface Frame {
   readonly log: Logger
   /** The event's fault (never works), as opposed to the world's (works later). */
   readonly isEventFault: (error: unknown) => boolean
+  /** The batch was too much for one step (a statement timeout): half of it may pass. */
+  readonly isTooMuch: (error: unknown) => boolean
   /** Runs `job` by a cron expression; answers how to stop it. */
   readonly schedule: (cron: string, job: () => Promise<void>) => () => void
   readonly ackFlushCron: string
@@ -88,19 +90,27 @@ export async function runWorker(worker: AnyWorker, ports: unknown, frame: Frame)
 function createBatchHandler(worker: AnyWorker, ports: unknown, frame: Frame, producer: Producer) {
   return async (batch: RecordBatch): Promise<void> => {
     const started = Date.now()
-    const { entries, rejected } = decode(worker, batch)
-    const emits: Emit[] = []
-    await alive(batch, () => handleEntries(worker, ports, frame, entries, emits, rejected))
-    const records = [
-      ...toRecords(frame.prefix, emits),
-      ...rejected.map((each) => deadLetter(frame, worker, each)),
-    ]
-    if (records.length > 0) await producer.publish(records)
+    let rejects = 0
+    let emitted = 0
+    await alive(batch, async () => {
+      for (const records of slices(batch.records, worker.eventsAtOnce)) {
+        const { entries, rejected } = decode(worker, records)
+        const emits: Emit[] = []
+        await handleEntries(worker, ports, frame, entries, emits, rejected)
+        const outgoing = [
+          ...toRecords(frame.prefix, emits),
+          ...rejected.map((each) => deadLetter(frame, worker, each)),
+        ]
+        if (outgoing.length > 0) await producer.publish(outgoing)
+        rejects += rejected.length
+        emitted += emits.length
+      }
+    })
     frame.observe?.({
       worker: worker.name,
       events: batch.records.length,
-      rejected: rejected.length,
-      emitted: emits.length,
+      rejected: rejects,
+      emitted,
       duration_ms: Date.now() - started,
       age_ms: Date.now() - (batch.records[0]?.timestamp ?? started),
     })
@@ -125,10 +135,17 @@ async function alive(batch: RecordBatch, work: () => Promise<void>): Promise<voi
   if (lost !== undefined) throw lost
 }
 
-function decode(worker: AnyWorker, batch: RecordBatch): { entries: Entry[]; rejected: Rejected[] } {
+function* slices<T>(items: readonly T[], size = items.length): Generator<readonly T[]> {
+  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size)
+}
+
+function decode(
+  worker: AnyWorker,
+  records: readonly IncomingRecord[],
+): { entries: Entry[]; rejected: Rejected[] } {
   const entries: Entry[] = []
   const rejected: Rejected[] = []
-  for (const record of batch.records) {
+  for (const record of records) {
     try {
       const event: unknown = worker.consumes.decode(record.value)
       const { topic, partition, offset, timestamp } = record
@@ -155,9 +172,10 @@ async function handleEntries(
     emits.push(...done.emits)
     rejected.push(...done.rejected)
   } catch (error) {
-    if (!isFaultOfEvent(frame, error)) throw error
     const [only] = entries
-    if (entries.length === 1 && only !== undefined) {
+    const isAlone = entries.length === 1
+    if (!isFaultOfEvent(frame, error) && (isAlone || !frame.isTooMuch(error))) throw error
+    if (isAlone && only !== undefined) {
       rejected.push({ record: only.record, reason: messageOf(error) })
       return
     }

@@ -55,6 +55,8 @@ export interface WorkerDefinition<
   /** = file = consumer group = log and metric label. */
   readonly name: string
   readonly consumes: Consumed
+  /** Larger batches are handled in slices of so many events, each published before the next: where answers are long. */
+  readonly eventsAtOnce?: number
   readonly produces: readonly Produced[]
   /** The only await before deciding: one read for the whole batch. */
   readonly load?: (
