@@ -15,10 +15,10 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import pg from 'pg'
+import { until } from './answers.js'
 import { logFile } from './logs.js'
 import type { Program } from './supervise.js'
 import { CannotStart, say } from './terminal.js'
@@ -44,8 +44,9 @@ const settings = {
   min_wal_size: '128MB',
   wal_buffers: '8MB',
   checkpoint_timeout: '15min',
-  // no I/O workers: three processes less, and nothing here reads from disk
+  // four processes less: nothing here waits for reads from disk, nobody subscribes
   io_method: 'sync',
+  max_logical_replication_workers: 0,
   // compiling pays for queries of seconds only
   jit: 'off',
   timezone: 'UTC',
@@ -142,11 +143,19 @@ async function initialise(
     '--locale-provider=builtin',
     '--builtin-locale=C.UTF-8',
   ]
+  const asOwner = { cwd: draft, env: {}, ...owner }
   try {
-    await promisify(execFile)(join(bin, 'initdb'), args, { cwd: draft, env: {}, ...owner })
+    await promisify(execFile)(join(bin, 'initdb'), args, asOwner)
   } finally {
     rmSync(passwordFile, { force: true })
   }
+  // without a server: a client library would stay in the starter's memory for this one statement
+  const input = `CREATE DATABASE ${database}\n`
+  execFileSync(join(bin, 'postgres'), ['--single', '-D', draft, 'postgres'], {
+    input,
+    stdio: 'pipe',
+    ...asOwner,
+  })
   renameSync(draft, folder)
 }
 
@@ -166,25 +175,23 @@ function clearReusedLock(folder: string): void {
   }
 }
 
-const urlOf = (password: string, port: number, name: string): string =>
-  `postgres://${role}:${encodeURIComponent(password)}@127.0.0.1:${port}/${name}`
+const urlOf = (password: string, port: number): string =>
+  `postgres://${role}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`
 
-/** Resolves once the server takes connections and the database is there. */
-async function serves(password: string, port: number, ended: AbortSignal): Promise<void> {
-  for (;;) {
-    const client = new pg.Client({ connectionString: urlOf(password, port, 'postgres') })
-    client.on('error', () => {})
-    try {
-      await client.connect()
-      const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [database])
-      if (rowCount === 0) await client.query(`CREATE DATABASE ${database}`)
-      return
-    } catch {
-      await pause(50, undefined, { signal: ended })
-    } finally {
-      await client.end().catch(() => {})
-    }
-  }
+const startupMessage = (): Buffer => {
+  const body = Buffer.from(`user\0${role}\0database\0${database}\0\0`)
+  const head = Buffer.alloc(8)
+  head.writeInt32BE(head.length + body.length, 0)
+  head.writeInt32BE(3 << 16, 4) // protocol 3.0
+  return Buffer.concat([head, body])
+}
+
+/** Resolves once the server asks for the password; while it is still recovering it answers with an error. */
+function postgresAnswers(port: number, ended: AbortSignal): Promise<void> {
+  return until(ended, () => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(startupMessage()))
+    return { socket, isAnswer: (reply) => reply[0] === 'R'.charCodeAt(0) }
+  })
 }
 
 export interface Postgres {
@@ -227,8 +234,8 @@ export async function postgres(
       closeSync(output)
       return child
     },
-    ready: (_child, ended) => serves(keys.postgresPassword, port, ended),
+    ready: (_child, ended) => postgresAnswers(port, ended),
     lastWords: () => `${log.path}:\n${log.tail(10)}`,
   }
-  return { program, url: urlOf(keys.postgresPassword, port, database), elsewhere }
+  return { program, url: urlOf(keys.postgresPassword, port), elsewhere }
 }

@@ -84,22 +84,34 @@ async function bringUp(frame: Frame, command: Command, config: Config): Promise<
   await runSetup(launchpad)
   await startOurs(frame, launchpad, listeners, processesOf(config, command), backing)
 
-  const demo = config.PROFILE === 'local' && !command.expose && settings.EXPOSE !== 'true'
-  const apiKey = config.PROFILE === 'local' ? firstKey(settings) : undefined
+  await welcome(frame, command, config, listeners, settings)
+  say(`started in ${seconds(Date.now() - frame.begun)}\nready`)
+  await new Promise((done) => shutdown.asked.addEventListener('abort', done))
+  return 0
+}
+
+/** Says where everything is and what to try; without a gateway here there is nothing to try. */
+async function welcome(
+  { folder }: Frame,
+  command: Command,
+  config: Config,
+  listeners: Listeners,
+  settings: NodeJS.ProcessEnv,
+): Promise<void> {
+  const gateway = config.ROLES.includes('all') || config.ROLES.includes('gateway')
+  const demo = gateway && config.PROFILE === 'local' && settings.EXPOSE !== 'true' && !command.expose
+  const api = { http: listeners.http(), secure: config.TLS_CERT !== undefined, apiKey: firstKey(settings) }
   say(
     banner({
       tcp: listeners.tcp(),
-      http: listeners.http(),
+      api,
       moved: listeners.moved(),
-      apiKey,
-      users: demo ? await demoUsersOf(listeners.http(), firstKey(settings)) : [],
+      users: demo ? await demoUsersOf(api) : [],
+      showKey: config.PROFILE === 'local',
       logs: join(folder.path, 'logs'),
       localFile: localFilePath(folder.path),
     }),
   )
-  say(`started in ${seconds(Date.now() - frame.begun)}\nready`)
-  await new Promise((done) => shutdown.asked.addEventListener('abort', done))
-  return 0
 }
 
 /** Runs `npm start` to its end; exits the program. */

@@ -1,4 +1,8 @@
 /** What the starter says once everything serves: where, with which key, as whom, and what to try. */
+import { once } from 'node:events'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { json } from 'node:stream/consumers'
 import { CannotStart } from './terminal.js'
 
 /** A user to try things with. */
@@ -15,24 +19,37 @@ const demoUsers = [
 
 const within_ms = 10_000
 
+/** Where the API is: on loopback, so a certificate that this machine does not know is no danger. */
+export interface Api {
+  /** host:port */
+  http: string
+  secure: boolean
+  apiKey: string
+}
+
+/** One JSON call. Not `fetch`: it would stay in the starter's memory, which is small. */
+async function call({ http, secure, apiKey }: Api, method: string, path: string, body?: unknown) {
+  const url = `${secure ? 'https' : 'http'}://${http}${path}`
+  const outgoing = (secure ? httpsRequest : httpRequest)(url, {
+    method,
+    headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+    signal: AbortSignal.timeout(within_ms),
+    rejectUnauthorized: false,
+  })
+  outgoing.end(body === undefined ? undefined : JSON.stringify(body))
+  const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage]
+  return { status: incoming.statusCode, answer: (await json(incoming)) as { token?: string } }
+}
+
 /**
  * Registers the demo users over the API, as an app server would; those of an earlier start keep their tokens.
  * @throws CannotStart when the API refuses
  */
-export function demoUsersOf(http: string, apiKey: string): Promise<DemoUser[]> {
-  const ask = async (method: string, path: string, body?: unknown) => {
-    const response = await fetch(`http://${http}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
-      signal: AbortSignal.timeout(within_ms),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-    return { status: response.status, answer: (await response.json()) as { token?: string } }
-  }
+export function demoUsersOf(api: Api): Promise<DemoUser[]> {
   return Promise.all(
     demoUsers.map(async (user) => {
-      let { status, answer } = await ask('POST', '/v1/users', user)
-      if (status === 409) ({ status, answer } = await ask('GET', `/v1/users/${user.user_id}/token`))
+      let { status, answer } = await call(api, 'POST', '/v1/users', user)
+      if (status === 409) ({ status, answer } = await call(api, 'GET', `/v1/users/${user.user_id}/token`))
       if (answer.token === undefined)
         throw new CannotStart(`Registering the demo user ${user.user_id} failed with HTTP status ${status}.`)
       return { ...user, token: answer.token }
@@ -43,17 +60,18 @@ export function demoUsersOf(http: string, apiKey: string): Promise<DemoUser[]> {
 /** What the banner tells. */
 export interface Welcome {
   tcp: string
-  http: string
+  api: Api
   /** Listeners that did not get their usual port, each with the port it has. */
   moved: readonly string[]
-  apiKey: string | undefined
   users: readonly DemoUser[]
+  showKey: boolean
   logs: string
   localFile: string
 }
 
 /** The banner, without the final `ready`. */
-export function banner({ tcp, http, moved, apiKey, users, logs, localFile }: Welcome): string {
+export function banner({ tcp, api, moved, users, showKey, logs, localFile }: Welcome): string {
+  const url = `${api.secure ? 'https' : 'http'}://${api.http}`
   const [first, second] = users
   const tryIt =
     first === undefined || second === undefined
@@ -61,8 +79,8 @@ export function banner({ tcp, http, moved, apiKey, users, logs, localFile }: Wel
       : [
           '',
           'Try it: send a message as an app server',
-          `  curl -s http://${http}/v1/messages -H 'authorization: Bearer ${apiKey}' -H 'content-type: application/json' \\`,
-          `    -d '{"from_user_id":"${first.user_id}","to_user_id":"${second.user_id}","msg_id":"'$(uuidgen)'","msg_type":1,"text":"hello"}'`,
+          `  curl -s ${url}/v1/messages -H 'authorization: Bearer ${api.apiKey}' -H 'content-type: application/json' \\`,
+          `    -d '{"from_user_id":"${first.user_id}","to_user_id":"${second.user_id}","msg_id":"'$(date +%s)'","msg_type":1,"text":"hello"}'`,
           'or as a client: connect to the TCP port (or the WebSocket), send AUTH_TOKEN_REQ with a user id and',
           'its token, then MSG_DATA to the other user; MSG_DATA_ACK comes once the message is stored.',
         ]
@@ -70,10 +88,10 @@ export function banner({ tcp, http, moved, apiKey, users, logs, localFile }: Wel
     '',
     'CoffeeChat',
     `  TCP        ${tcp}`,
-    `  WebSocket  ws://${http}/ws`,
-    `  HTTP       http://${http} (described at /openapi.json)`,
+    `  WebSocket  ${url.replace('http', 'ws')}/ws`,
+    `  HTTP       ${url} (described at /openapi.json)`,
     ...moved.map((line) => `             ${line}`),
-    ...(apiKey === undefined ? [] : [`  API key    ${apiKey}`]),
+    ...(showKey ? [`  API key    ${api.apiKey}`] : []),
     ...users.map(({ user_id, nick_name, token }) => `  user ${user_id}  ${nick_name}, token ${token}`),
     `  logs       ${logs}`,
     `  addresses  ${localFile}`,
