@@ -70,73 +70,56 @@ function createOwnership(begin: (partitions: readonly number[]) => Promise<void>
   }
 }
 
-/** A partition that is ours. */
-interface Owned {
-  readonly claimed: Promise<void>
-  /** The offset after the last that was handled; undefined: none since it was claimed. */
-  next: number | undefined
-  /** Batches. */
-  inHand: number
-}
-
-/** The partitions that are ours, each claimed before its first batch. */
-function createOwnership(begin: (partition: number) => Promise<void>) {
-  const owned = new Map<number, Owned>()
-
-  function claim(partition: number): Owned {
-    const claimed = begin(partition)
-    // A failure surfaces where a batch awaits it; without a batch nothing is lost by it.
-    claimed.catch(() => {})
-    const mine: Owned = { claimed, next: undefined, inHand: 0 }
-    owned.set(partition, mine)
-    return mine
-  }
-
-  return {
-    all: (): ReadonlyMap<number, Owned> => owned,
-    assign(partitions: ReadonlySet<number>): void {
-      for (const partition of owned.keys()) if (!partitions.has(partition)) owned.delete(partition)
-      for (const partition of partitions) if (!owned.has(partition)) claim(partition)
-    },
-    /** Resolves once it is claimed; a claim that failed is begun anew, for the batch's next attempt. */
-    async claimed(partition: number): Promise<Owned> {
-      const mine = owned.get(partition) ?? claim(partition)
-      try {
-        await mine.claimed
-      } catch (error) {
-        claim(partition)
-        throw error
-      }
-      return mine
-    },
-  }
-}
-
 /** Wraps the batches of a worker that has a checkpoint, and flushes by cron. */
 export function createCheckpointing(worker: AnyWorker, ports: unknown, frame: Frame) {
   const checkpoint = worker.checkpoint as Checkpoint<unknown>
-  const topic = frame.prefix + worker.consumes.name
-  const ownership = createOwnership((partition) => checkpoint.begin([partition], ports))
+  const topic = fullName(frame.prefix, worker.consumes)
+  const ownership = createOwnership((partitions) => checkpoint.begin(partitions, ports))
   let consumer: Consumer | undefined
   let flushing: Promise<void> | undefined
+  let rereading: Promise<void> | undefined
   let progressed = 0
 
-  const onAssigned: ConsumerOptions['onAssigned'] = (assigned) =>
-    ownership.assign(new Set(assigned.map((each) => each.partition)))
-
-  async function around(batch: RecordBatch, handle: (batch: RecordBatch) => Promise<void>): Promise<void> {
-    const mine = await ownership.claimed(batch.partition)
-    mine.inHand += 1
-    try {
-      await handle(batch)
-    } finally {
-      mine.inHand -= 1
-    }
-    const last = batch.records.at(-1)
-    if (last === undefined) return
-    mine.next = last.offset + 1
-    await tellProgress([batch.partition], last.timestamp)
+  async function tellProgress(partitions: readonly number[], time: number): Promise<void> {
+    // What is about to be read again has not been handled.
+    if (rereading) return
+    if (!(await checkpoint.progress(partitions, time, ports))) await readAgain()
   }
+
+  async function goBack(): Promise<void> {
+    frame.log.warn({ worker: worker.name }, 'pending work was lost outside: reading it again from the bus')
+    await ownership.reclaim()
+    await consumer?.rewind()
+  }
+
+  const readAgain = (): Promise<void> => {
+    rereading ??= goBack().finally(() => {
+      rereading = undefined
+    })
+    return rereading
+  }
+
+  async function flush(): Promise<void> {
+    const handled = ownership.handled()
+    if (handled.length === 0) return
+    const kept = await checkpoint.flush(
+      handled.map((each) => each.partition),
+      ports,
+    )
+    if (kept) await consumer?.commit(handled.map((each) => ({ topic, ...each })))
+    else await readAgain()
+  }
+
+  const warn = (error: unknown, text: string) => frame.log.warn({ worker: worker.name, error }, text)
+  const flushOnce = (): Promise<void> => {
+    flushing ??= flush()
+      .catch((error) => warn(error, 'flush failed; it is tried again'))
+      .finally(() => {
+        flushing = undefined
+      })
+    return flushing
+  }
+  const stopCron = frame.schedule(frame.ackFlushCron, flushOnce)
 
   /** Partitions with nothing in hand were at their end when that fetch was sent. */
   function onIdle(since: number): void {
