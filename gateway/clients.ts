@@ -4,6 +4,7 @@ import type { Received, Violation } from './codec/frame.js'
 import {
   type CloseReason,
   type Connection,
+  type ConnectionLimits,
   closings,
   isOpen,
   newConnection,
@@ -11,7 +12,7 @@ import {
 } from './connection.js'
 import { deliverTo } from './deliver.js'
 import { answerBusy, type Gate, refuse } from './gate.js'
-import { type Limits, receive } from './packets/receive.js'
+import { receive } from './packets/receive.js'
 import type { DevicePresence, RegisteredLogin } from './ports.js'
 import type { OutboundPacket, Target, Targets } from './targets.js'
 
@@ -35,7 +36,7 @@ export interface Clients {
 interface ClientsOptions {
   readonly gate: Gate
   readonly targets: Targets
-  readonly limits: Limits
+  readonly limits: ConnectionLimits
   readonly presence: DevicePresence
   /** A connection that was online is so no more. */
   readonly onLeft: (login: RegisteredLogin) => void

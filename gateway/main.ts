@@ -59,19 +59,26 @@ export async function startGateway(ports: GatewayPorts): Promise<Gateway> {
   await consumer.ready
   const isReady = (): boolean => !isStopping && consumer.isReady() && !lease.isSuspended()
   const listeners = await listen(ports, parts, { isReady, isOpen: () => !isStopping })
-  addresses = addressesOf(config, listeners.bound, ports.certificate !== undefined)
+  const own = addressesOf(config, listeners.bound, ports.certificate !== undefined)
+  const announce = (where: GateAddresses): Promise<void> => {
+    addresses = where
+    // Where it fails the next renewal says it.
+    return lease.renew().catch(() => {})
+  }
   const sweeping = keepSweeping(parts)
-  await lease.renew()
+  await announce(own)
 
   return {
     ports: listeners.bound,
-    addresses,
+    addresses: own,
     isReady,
     async stop() {
       isStopping = true
       listeners.stop()
       admission.stop()
-      await drain(gate, clients, directory, addresses)
+      // Nobody is sent here any more.
+      await announce({})
+      await drain(gate, clients, directory, own)
       await listeners.http.stop()
       await changes.settled(settle_ms)
       clearInterval(sweeping)

@@ -6,9 +6,9 @@ import { CIM } from '../../proto/index.js'
 import { type CommandName, clientCommandName, commands } from '../../schemas/packets.js'
 import type { Frame } from '../codec/frame.js'
 import { decodePacket } from '../codec/packet.js'
-import type { Connection } from '../connection.js'
+import type { Connection, ConnectionLimits } from '../connection.js'
 import { ackMessage, badRequest, type Gate, refuse } from '../gate.js'
-import { type RateLimit, takeToken } from '../rate.js'
+import { takeToken } from '../rate.js'
 import { authToken } from './auth-token.js'
 import { heartbeat } from './heartbeat.js'
 import { history } from './history.js'
@@ -45,13 +45,8 @@ const packetCounts = Object.fromEntries(
 const isAck = (name: CommandName): boolean =>
   name === 'HEARTBEAT' || name === 'MSG_DATA_ACK' || name === 'PUSH_DATA_ACK'
 
-export interface Limits {
-  readonly packets: RateLimit
-  readonly acks: RateLimit
-}
-
 /** Serves one packet of a connection that is open and whose login is not being judged. */
-export function receive(gate: Gate, limits: Limits, connection: Connection, frame: Frame) {
+export function receive(gate: Gate, limits: ConnectionLimits, connection: Connection, frame: Frame) {
   const { commandId, seq } = frame
   if (connection.state !== 'online' && commandId !== commands.AUTH_TOKEN_REQ.id) {
     refuse(gate, connection, commandId, seq, CIMErrorCode.kCIM_ERR_NOT_AUTHENTICATED, 'log in first')
