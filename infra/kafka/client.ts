@@ -1,4 +1,5 @@
 /** A kafkajs client with our sockets, timers, retries and log. */
+import './records.js'
 import './timers.js'
 import type { ConnectionOptions } from 'node:tls'
 import { Kafka, logLevel, type SASLOptions } from 'kafkajs'
