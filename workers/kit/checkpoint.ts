@@ -32,7 +32,6 @@ function createOwnership(begin: (partitions: readonly number[]) => Promise<void>
   }
 
   return {
-    partitions: () => [...owned.keys()],
     idle: () => [...owned].filter(([, each]) => each.inHand === 0).map(([partition]) => partition),
     handled: () =>
       [...owned].flatMap(([partition, { next }]) =>
@@ -47,7 +46,7 @@ function createOwnership(begin: (partitions: readonly number[]) => Promise<void>
     /** What was handled since the last flush is gone: it will be handled again. */
     async reclaim(): Promise<void> {
       await begin([...owned.keys()])
-      for (const each of ownership.all().values()) each.next = undefined
+      for (const each of owned.values()) each.next = undefined
     },
 
     /** Runs `work` on a claimed partition and notes how far it came. */
