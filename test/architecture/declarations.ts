@@ -20,9 +20,6 @@ export const catalogue: readonly AnyTopic[] = Object.values(topics)
 
 const roles = Object.entries(workerRoles) as [string, readonly AnyWorker[]][]
 
-/** Every worker, each a consumer group of its own. */
-export const workers: readonly AnyWorker[] = roles.flatMap(([, members]) => members)
-
 /** All parts, in the order in which a reader meets them. */
 export const parts: readonly Part[] = [
   { name: gateway, consumes: gatewayConsumes, produces: gatewayProduces },

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { basename } from 'node:path'
 import { test } from 'node:test'
 import { roleNames } from '../../infra/local/roles.js'
+import { allWorkers } from '../../workers/main.js'
 import { sourceFiles } from './checkout.js'
-import { businesses, catalogue, parts, readersOf, workers, writersOf } from './declarations.js'
+import { businesses, catalogue, parts, readersOf, writersOf } from './declarations.js'
 
 const namesOf = (some: readonly { readonly name: string }[]) => some.map(({ name }) => name)
 
@@ -28,7 +29,7 @@ test('a topic inside has one reading role, so that each event has one owner', ()
 })
 
 test('every worker is a consumer group of its own', () => {
-  const names = namesOf(workers)
+  const names = namesOf(allWorkers)
   assert.deepEqual(
     names.filter((name, at) => names.indexOf(name) !== at),
     [],
@@ -41,7 +42,7 @@ test('every worker file is in the registry, and a worker is called as its file i
     .map(({ path }) => basename(path, '.worker.ts'))
   // delivery-check.worker.ts holds delivery-check-5s, -15s and -60s.
   const fileOf = (worker: string) => worker.replace(/-\d+s$/, '')
-  assert.deepEqual([...new Set(namesOf(workers).map(fileOf))].sort(), files.sort())
+  assert.deepEqual([...new Set(namesOf(allWorkers).map(fileOf))].sort(), files.sort())
 })
 
 test('the starter knows every role', () => {
