@@ -89,7 +89,7 @@ export function banner({ tcp, api, moved, users, showKey, logs, localFile }: Wel
     'CoffeeChat',
     `  TCP        ${tcp}`,
     `  WebSocket  ${url.replace('http', 'ws')}/ws`,
-    `  HTTP       ${url} (described at /openapi.json)`,
+    `  HTTP       ${url} (a page to try the API at /docs)`,
     ...moved.map((line) => `             ${line}`),
     ...(showKey ? [`  API key    ${api.apiKey}`] : []),
     ...users.map(({ user_id, nick_name, token }) => `  user ${user_id}  ${nick_name}, token ${token}`),
