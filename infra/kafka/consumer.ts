@@ -116,6 +116,7 @@ function onJoin(context: Context, assignment: Readonly<Record<string, readonly n
   )
   membership.begin(partitions)
   context.watchdog.member()
+  context.watchdog.progress()
   // Not by offsets committed beforehand: that takes a join and a leave of its own.
   if (options.start === 'end')
     for (const where of partitions) {
