@@ -22,7 +22,7 @@ export interface JournalEntry {
   readonly msg_data?: Buffer
 }
 
-interface LoginOptions {
+export interface LoginOptions {
   readonly client_type?: number
   readonly device_id?: string
   readonly client_version?: string

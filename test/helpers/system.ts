@@ -80,7 +80,7 @@ process.once('exit', () => {
 /** The warnings and errors of the processes' logs. */
 function showComplaints(folder: string): void {
   console.error(`logs of the system: ${folder}`)
-  for (const name of readdirSync(folder)) {
+  for (const name of readdirSync(folder).filter((each) => each !== 'setup.log')) {
     const lines = readFileSync(join(folder, name), 'utf8').split('\n')
     const complaints = lines.filter((line) => line !== '' && !/^\{"level":("info"|30|20|"debug")/.test(line))
     for (const line of complaints.slice(-15)) console.error(`  ${name}: ${line.slice(0, 400)}`)
