@@ -18,7 +18,7 @@ import { createPool } from './infra/postgres/pool.js'
 import { createPushLedger, createPushTargets } from './infra/postgres/push.js'
 import { createReadMarks } from './infra/postgres/reads.js'
 import { createSessionLists } from './infra/postgres/sessions.js'
-import { createUserChanges, createUserDirectory } from './infra/postgres/users.js'
+import { createNickNames, createUserChanges, createUserDirectory } from './infra/postgres/users.js'
 import { createLogProvider } from './infra/push/log.js'
 import { createNotifier } from './infra/push/notifier.js'
 import { createWebhookProvider } from './infra/push/webhook.js'
@@ -151,6 +151,7 @@ function workerPorts(config: Config, redis: Redis, pool: pg.Pool, log: Logger): 
     devices: forgettingPhones(createDeviceStore(pool), phones),
     failures: createLoginFailures({ redis, keys }),
     users: createUserDirectory(pool),
+    nickNames: config.SEND_NICK_NAME ? createNickNames(pool) : { of: async () => new Map() },
     userChanges: createUserChanges(pool),
     tokens: createTokenSigner(config.TOKEN_SECRET),
     minClientVersion: config.MIN_CLIENT_VERSION,

@@ -70,7 +70,6 @@ export interface Connection {
 
   user_id: number
   device: DeviceName
-  nick_name: string
   /** 0 until logged in. */
   login_number: number
   /** seq_num of its AUTH_TOKEN_REQ. */
@@ -120,7 +119,6 @@ export const newConnection = (
   closing_at: 0,
   user_id: 0,
   device: noDevice,
-  nick_name: '',
   login_number: 0,
   login_seq: 0,
   since: 0,

@@ -57,7 +57,6 @@ function finishLogin(
   if (!accepted) return finishRefused(gate, connection, packet, target)
   connection.user_id = accepted.user_id
   connection.device = accepted.device
-  connection.nick_name = accepted.nick_name
   connection.login_number = accepted.login_number
   connection.since = Date.now()
   connection.state = 'online'

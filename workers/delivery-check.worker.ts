@@ -53,7 +53,7 @@ type CheckTopic =
 function decideEntry(
   entry: event.ICheckEntry,
   attempt: number,
-  { unacked, present, message, caughtUp }: Checked,
+  { unacked, present, message, from_nick_name, caughtUp }: Checked,
   next: NextCheck | undefined,
 ): EmitOf<Produced>[] {
   const { ref, reader_user_id, first_time, msg_type } = entry
@@ -68,7 +68,7 @@ function decideEntry(
   const pushDue = !own && (attempt === 1 || entry.push_owed === true)
   const silent = unacked.filter((device) => wasSent.has(device))
   return [
-    ...deliverTo(online, ref, messageBody(ref.session_type, message), feature),
+    ...deliverTo(online, ref, messageBody(ref.session_type, message, from_nick_name), feature),
     // No push while an ack may still be on its way.
     ...(pushDue && caughtUp
       ? silent.map((device) =>

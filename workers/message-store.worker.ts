@@ -7,6 +7,7 @@ import { answer } from './kit/answers.js'
 import { messageBody } from './kit/deliveries.js'
 import { defineWorker, type EmitOf, emit, save } from './kit/worker.js'
 import type { MessageStore, NewMessage, StoredMessage } from './ports/messages.js'
+import type { NickNames } from './ports/users.js'
 
 import event = coffeechat.event
 
@@ -15,6 +16,13 @@ const single = 1
 /** A message on its way into the tables, with what is needed to answer for it. */
 interface Submission extends NewMessage {
   readonly submitted: event.IMessageSubmitted
+  /** Only with SEND_NICK_NAME. */
+  readonly from_nick_name: string | undefined
+}
+
+interface Ports {
+  readonly store: MessageStore
+  readonly nickNames: NickNames
 }
 
 export const messageStore = defineWorker({
@@ -22,9 +30,14 @@ export const messageStore = defineWorker({
   consumes: topics.messageSubmitted,
   produces: [topics.gateOutbound, topics.deliveryRequested, topics.messageStored],
 
-  decide: (submitted) => [save(submissionOf(submitted))],
+  load: (submitted, { nickNames }: Ports) =>
+    nickNames.of(submitted.map(({ message }) => message.from_user_id)),
 
-  save: (rows: readonly Submission[], { store }: { store: MessageStore }) => store.store(rows),
+  decide: (submitted, nickNames) => [
+    save(submissionOf(submitted, nickNames.get(submitted.message.from_user_id))),
+  ],
+
+  save: (rows: readonly Submission[], { store }: Ports) => store.store(rows),
 
   // A repeat emits all that a first one does, with the first number: the first worker may have died between
   // COMMIT and publishing (spec 2, single chat 2).
@@ -34,10 +47,11 @@ export const messageStore = defineWorker({
       : [ack(row, stored)],
 })
 
-function submissionOf(submitted: event.IMessageSubmitted): Submission {
+function submissionOf(submitted: event.IMessageSubmitted, from_nick_name: string | undefined): Submission {
   const { origin, message } = submitted
   return {
     submitted,
+    from_nick_name,
     from_user_id: message.from_user_id,
     to_user_id: message.to_session_id,
     msg_id: message.msg_id,
@@ -79,7 +93,7 @@ function deliver(row: Submission, stored: StoredMessage): EmitOf<typeof topics.d
       conversation: row.conversation,
       server_msg_id: stored.server_msg_id,
     },
-    body: messageBody(single, { ...row, ...stored, to_session_id: row.to_user_id }),
+    body: messageBody(single, { ...row, ...stored, to_session_id: row.to_user_id }, row.from_nick_name),
     reader_user_id: row.to_user_id === row.from_user_id ? [] : [row.to_user_id],
     origin: submitted.origin,
     stored_time: stored.stored_time,

@@ -31,7 +31,7 @@ export const msgData: Verb<'MSG_DATA'> = (gate, connection, seq, message) => {
   // What only the server says of a message.
   message.server_msg_id = null
   message.msg_feature = null
-  message.from_nick_name = gate.config.SEND_NICK_NAME ? connection.nick_name : null
+  message.from_nick_name = null
   const origin = originOf(gate, connection, seq)
   gate.publisher.submit(topics.messageSubmitted, { origin, message, received_time: Date.now() }, request)
 }

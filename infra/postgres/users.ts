@@ -5,6 +5,7 @@ import type {
   ChangeRequest,
   ChangeResult,
   NewUser,
+  NickNames,
   ProfileChange,
   PushToken,
   User,
@@ -31,6 +32,14 @@ export const createUserDirectory = (pool: Pool): UserDirectory => ({
     if (userIds.length === 0) return new Map()
     const rows = await selectUsers(pool, [[...new Set(userIds)]])
     return new Map(rows.map((user) => [user.user_id, user]))
+  },
+})
+
+/** Names only, for delivered messages. */
+export const createNickNames = (pool: Pool): NickNames => ({
+  async of(userIds) {
+    const users = await selectUsers(pool, [[...new Set(userIds)]])
+    return new Map(users.map(({ user_id, nick_name }) => [user_id, nick_name]))
   },
 })
 

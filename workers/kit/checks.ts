@@ -3,6 +3,7 @@ import { coffeechat } from '../../proto/index.js'
 import { deviceKey } from '../../schemas/ids.js'
 import type { CopyKey, DeliveryStates, MessageForReader, MessageReader } from '../ports/messages.js'
 import type { AckLookup, Presence, PresentDevice } from '../ports/presence.js'
+import type { NickNames } from '../ports/users.js'
 import type { Place } from './worker.js'
 
 import event = coffeechat.event
@@ -12,6 +13,7 @@ export interface CheckPorts {
   readonly states: DeliveryStates
   readonly messages: MessageReader
   readonly presence: Presence
+  readonly nickNames: NickNames
   /** Resolves after that many ms. */
   readonly pause: (ms: number) => Promise<void>
   /** ms */
@@ -28,6 +30,8 @@ export interface Checked {
   readonly unacked: readonly string[]
   readonly present: readonly PresentDevice[]
   readonly message: MessageForReader
+  /** Only with SEND_NICK_NAME. */
+  readonly from_nick_name: string | undefined
   /** False: the tracker is behind, an ack may still be on its way. */
   readonly caughtUp: boolean
 }
@@ -68,7 +72,10 @@ export async function loadChecked(
   )
   const unread = await withoutFlushedAcks(open, ports)
   if (unread.length === 0) return new Map()
-  const messages = await ports.messages.of(unread.map(({ entry }) => copyKey(entry)))
+  const [messages, nickNames] = await Promise.all([
+    ports.messages.of(unread.map(({ entry }) => copyKey(entry))),
+    ports.nickNames.of(unread.map(({ entry }) => entry.ref.from_user_id)),
+  ])
   const checked = new Map<event.ICheckEntry, Checked>()
   for (const [at, each] of unread.entries()) {
     const message = messages[at]
@@ -77,6 +84,7 @@ export async function loadChecked(
       unacked: each.unacked,
       present: each.present,
       message,
+      from_nick_name: nickNames.get(message.from_user_id),
       caughtUp: handledUntil >= each.due,
     })
   }

@@ -64,8 +64,15 @@ export const triggerPush = (
 ): EmitOf<typeof topics.pushTriggered> =>
   emit(topics.pushTriggered, { reader_user_id, device, ref, reason, time, ...(msg_type ? { msg_type } : {}) })
 
-/** A stored message as its readers get it, without msg_feature (spec 1, "Times and states"). */
-export const messageBody = (session_type: number, message: MessageForReader): Uint8Array =>
+/**
+ * A stored message as its readers get it, without msg_feature (spec 1, "Times and states").
+ * @param from_nick_name only with SEND_NICK_NAME
+ */
+export const messageBody = (
+  session_type: number,
+  message: MessageForReader,
+  from_nick_name: string | undefined,
+): Uint8Array =>
   commands.MSG_DATA.type
     .encode({
       from_user_id: message.from_user_id,
@@ -76,6 +83,7 @@ export const messageBody = (session_type: number, message: MessageForReader): Ui
       msg_data: message.msg_data,
       session_type,
       server_msg_id: message.server_msg_id,
+      ...(from_nick_name === undefined ? {} : { from_nick_name }),
       ...(message.mention.length > 0 ? { mention_user_id: [...message.mention] } : {}),
       ...(message.attach === null ? {} : { attach: message.attach }),
     })

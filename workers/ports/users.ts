@@ -22,6 +22,11 @@ export interface UserDirectory {
   of(userIds: readonly number[]): Promise<ReadonlyMap<number, User>>
 }
 
+/** Senders' names for delivered messages: none at all unless SEND_NICK_NAME is set. */
+export interface NickNames {
+  of(userIds: readonly number[]): Promise<ReadonlyMap<number, string>>
+}
+
 /** What a login leaves behind: the device is known, and a nick name that differs updates the user's. */
 export interface LoginTrace {
   readonly user_id: number
