@@ -25,6 +25,8 @@ type Word =
 const nodeFlags = ['--enable-source-maps']
 /** pino's number for warn. */
 const warnLevel = 40
+/** The same complaint again and again is shown this often; the log file has every one. */
+const repeatAfter_ms = 10_000
 
 function launchMain({ root, env }: Launchpad, args: string[]): ChildProcess {
   return spawn(process.execPath, [...nodeFlags, join(root, 'dist', 'main.js'), ...args], {
@@ -44,8 +46,12 @@ function briefly(line: string): string | undefined {
     level[1] !== undefined ? Number(level[1]) >= warnLevel : /warn|error|fatal/.test(level[2] ?? '')
   if (!severe) return undefined
   try {
-    const { msg, err } = JSON.parse(line) as { msg?: string; err?: { message?: string } }
-    return [msg, err?.message].filter(Boolean).join(': ')
+    const { msg, reason, err } = JSON.parse(line) as {
+      msg?: string
+      reason?: string
+      err?: { message?: string }
+    }
+    return [msg, reason ?? err?.message].filter(Boolean).join(': ')
   } catch {
     return line.slice(0, 200)
   }
@@ -56,12 +62,18 @@ function keepLog(name: string, child: ChildProcess, log: LogFile): void {
   const file = createWriteStream('', { fd: log.open() })
   const sources = [child.stdout, child.stderr].filter((stream) => stream !== null)
   let open = sources.length
+  let shown = { short: '', at: 0 }
+  const show = (short: string) => {
+    if (short === shown.short && Date.now() - shown.at < repeatAfter_ms) return
+    shown = { short, at: Date.now() }
+    say(`${name}: ${short}`)
+  }
   for (const stream of sources) {
     const lines = createInterface({ input: stream })
     lines.on('line', (line) => {
       file.write(`${line}\n`)
       const short = briefly(line)
-      if (short !== undefined) say(`${name}: ${short}`)
+      if (short !== undefined) show(short)
     })
     lines.on('close', () => {
       open -= 1
