@@ -37,8 +37,8 @@ export const closings = {
 
 /** A socket that takes whole packets. */
 export interface Transport {
-  /** Writes packets, in order, as one piece where that pays. `onWritten`: the system has taken them. */
-  send(packets: readonly Buffer[], bytes: number, onWritten?: () => void): void
+  /** Writes whole packets, in pieces as given, at one go where that pays. `onWritten`: the system has taken them. */
+  send(pieces: readonly Uint8Array[], bytes: number, onWritten?: () => void): void
   /** Bytes that wait in this process because the reader is slow. */
   unsentBytes(): number
   pause(): void
@@ -89,8 +89,8 @@ export interface Connection {
   heldFrames: Frame[]
   heldPackets: HeldPacket[]
 
-  /** Packets of this turn, not yet handed to the transport. */
-  outbox: Buffer[]
+  /** Packets of this turn, in pieces, not yet handed to the transport. */
+  outbox: Uint8Array[]
   outbox_bytes: number
   /** Size of the one long answer that does not count as unsent (spec 1-wire, "Header"); 0: none. */
   exempt_bytes: number

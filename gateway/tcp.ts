@@ -30,13 +30,13 @@ const probe_ms = 60_000
 
 /** Few small packets are cheaper joined than handed over one by one. */
 const socketTransport = (socket: Socket): Transport => ({
-  send(packets, bytes, onWritten) {
-    if (packets.length === 1) socket.write(packets[0]!, onWritten)
-    else if (bytes <= joined_max_bytes) socket.write(Buffer.concat(packets, bytes), onWritten)
+  send(pieces, bytes, onWritten) {
+    if (pieces.length === 1) socket.write(pieces[0]!, onWritten)
+    else if (bytes <= joined_max_bytes) socket.write(Buffer.concat(pieces, bytes), onWritten)
     else {
       socket.cork()
-      packets.forEach((packet, at) => {
-        socket.write(packet, at === packets.length - 1 ? onWritten : undefined)
+      pieces.forEach((packet, at) => {
+        socket.write(packet, at === pieces.length - 1 ? onWritten : undefined)
       })
       socket.uncork()
     }

@@ -4,7 +4,7 @@
  * misbehaves").
  */
 import { type CommandName, commands, type WritableBodyOf } from '../schemas/packets.js'
-import { writePacket } from './codec/frame.js'
+import { headerBytes, writeHeader, writePacket } from './codec/frame.js'
 import { encodeBody } from './codec/packet.js'
 import { type Connection, isOpen, nextSeq } from './connection.js'
 
@@ -28,6 +28,9 @@ interface WriterOptions {
   readonly long_answer_bytes: number
   readonly onSlow: (connection: Connection) => void
 }
+
+/** From here on a body is not copied for each of its readers; below, one buffer is cheaper than two. */
+const shared_body_bytes = 4_096
 
 export function createWriter({ max_unsent_bytes, long_answer_bytes, onSlow }: WriterOptions): Writer {
   let touched: Connection[] = []
@@ -55,11 +58,13 @@ export function createWriter({ max_unsent_bytes, long_answer_bytes, onSlow }: Wr
   const bytes: Writer['bytes'] = (connection, command_id, seq, body) => {
     if (!isOpen(connection)) return
     if (connection.outbox.length === 0 && touched.push(connection) === 1) queueMicrotask(flushTouched)
-    const packet = writePacket(command_id, seq ?? nextSeq(connection), body)
-    if (packet.length > long_answer_bytes && seq !== undefined && connection.exempt_bytes === 0)
-      connection.exempt_bytes = packet.length
-    connection.outbox.push(packet)
-    connection.outbox_bytes += packet.length
+    const length = headerBytes + body.length
+    if (length > long_answer_bytes && seq !== undefined && connection.exempt_bytes === 0)
+      connection.exempt_bytes = length
+    const sent_seq = seq ?? nextSeq(connection)
+    if (body.length < shared_body_bytes) connection.outbox.push(writePacket(command_id, sent_seq, body))
+    else connection.outbox.push(writeHeader(command_id, sent_seq, body.length), body)
+    connection.outbox_bytes += length
   }
 
   return {

@@ -28,8 +28,8 @@ const path = '/ws'
 const packets_per_message = 4
 
 const socketTransport = (socket: WebSocket): Transport => ({
-  send(packets, bytes, onWritten) {
-    socket.send(packets.length === 1 ? packets[0]! : Buffer.concat(packets, bytes), onWritten)
+  send(pieces, bytes, onWritten) {
+    socket.send(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes), onWritten)
   },
   unsentBytes: () => socket.bufferedAmount,
   pause: () => socket.pause(),

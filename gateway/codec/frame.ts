@@ -1,7 +1,7 @@
 /** Packets out of bytes and into bytes (spec 1-wire, "Header"). Knows the header, not what a body means. */
 
 /** length u32, version u16, flag u16, service_id u16, command_id u16, seq_num u16, reserved u16; all big-endian. */
-const headerBytes = 16
+export const headerBytes = 16
 const protocolVersion = 1
 
 /** One whole packet. `body` shares memory with what was received. */
@@ -133,13 +133,24 @@ export function createFrameReader({ maxPacketBytes }: FrameLimits): FrameReader 
   return { push, pendingBytes: () => heldBytes }
 }
 
-/** A whole packet: header and body. `seq` is 0 … 65535. */
-export function writePacket(commandId: number, seq: number, body: Uint8Array): Buffer {
-  const packet = Buffer.allocUnsafe(headerBytes + body.length)
-  packet.writeUInt32BE(packet.length, 0)
+const setHeader = (packet: Buffer, commandId: number, seq: number, length: number): void => {
+  packet.writeUInt32BE(length, 0)
   packet.writeUInt32BE(protocolVersion << 16, 4) // version, flag 0
   packet.writeUInt32BE(commandId, 8) // service_id 0, command_id
   packet.writeUInt32BE(seq * 65_536, 12) // seq_num, reserved 0
+}
+
+/** A whole packet: header and body. `seq` is 0 … 65535. */
+export function writePacket(commandId: number, seq: number, body: Uint8Array): Buffer {
+  const packet = Buffer.allocUnsafe(headerBytes + body.length)
+  setHeader(packet, commandId, seq, packet.length)
   packet.set(body, headerBytes)
   return packet
+}
+
+/** Only the header of a packet, for a body that is written from where it lies. */
+export function writeHeader(commandId: number, seq: number, bodyBytes: number): Buffer {
+  const header = Buffer.allocUnsafe(headerBytes)
+  setHeader(header, commandId, seq, headerBytes + bodyBytes)
+  return header
 }
