@@ -21,7 +21,7 @@ const firstDelay_ms = 250
 const longestDelay_ms = 10_000
 /** Who served this long is not in a crash loop. */
 const healthyAfter_ms = 30_000
-const readyWithin_ms = 60_000
+const readyWithin_ms = 120_000
 const attemptsAtStart = 3
 
 interface Life {
