@@ -18,9 +18,10 @@ let system: System
 let crowd: Crowd
 before(async () => {
   const env = {
-    AUTH_TIMEOUT_MS: '1500',
+    AUTH_TIMEOUT_MS: '3000',
     HEARTBEAT_TIMEOUT_MS: '2500',
     RATE_LIMIT_ACKS: '300',
+    RATE_LIMIT_CONNECTIONS: '40',
     MAX_SEND_BUFFER_BYTES: '65536',
   }
   system = await startSystem({ env })
@@ -60,8 +61,8 @@ overBoth(
 overBoth('a connection that does not log in is closed in time', async (over) => {
   const device = await crowd.stranger({ over })
   const begun = performance.now()
-  await device.closed(5_000)
-  assert.ok(performance.now() - begun > 1_000)
+  await device.closed(6_000)
+  assert.ok(performance.now() - begun > 2_500)
 })
 
 overBoth('a connection that falls silent is closed, and not one with heartbeats', async (over) => {
@@ -70,6 +71,18 @@ overBoth('a connection that falls silent is closed, and not one with heartbeats'
   await silent.device.closed(8_000)
   clearInterval(beat)
   await alive.device.settle()
+})
+
+test('more connections than RATE_LIMIT_CONNECTIONS are all served, later', async () => {
+  const begun = performance.now()
+  const served = Array.from({ length: 200 }, async () => {
+    const device = await crowd.stranger()
+    device.put('HEARTBEAT', {})
+    await refused(device, CIMErrorCode.kCIM_ERR_NOT_AUTHENTICATED)
+  })
+  await Promise.all(served)
+  const elapsed_ms = performance.now() - begun
+  assert.ok(elapsed_ms > 900, `${elapsed_ms} ms for 200 connections at 40 a second after a burst of 160`)
 })
 
 overBoth('each malformed packet of the vectors is answered as it says', async (over) => {
@@ -190,22 +203,6 @@ overBoth('a reader that stops reading is closed and pulls what it missed', async
     'MSG_LIST_RSP',
   )
   assert.equal(msg_list[0]?.server_msg_id, sent)
-})
-
-test('more connections than RATE_LIMIT_CONNECTIONS are all served, later', async () => {
-  const slow = await startSystem({ env: { RATE_LIMIT_CONNECTIONS: '20' } })
-  const others = createCrowd(slow)
-  const user = await others.newUser()
-  const begun = performance.now()
-  const devices = await Promise.all(Array.from({ length: 110 }, () => others.stranger()))
-  const codes = await Promise.all(
-    devices.map((device) => device.login(user.user_id, 'wrong').then(({ result_code }) => result_code)),
-  ).catch((error: Error) => error.message)
-  others.leave()
-  const elapsed_ms = performance.now() - begun
-  await slow.stop()
-  assert.ok(Array.isArray(codes), String(codes))
-  assert.ok(elapsed_ms > 1_000, `${elapsed_ms} ms for 110 connections at 20 a second after a burst of 80`)
 })
 
 test('a text message closes a WebSocket with 1003, a part of a packet with 1007', async () => {
