@@ -42,7 +42,15 @@ export interface ProducerOptions {
 
 /** The bus did not confirm within the deadline. A repeat may duplicate, never lose. */
 export class BusUnavailable extends Error {
-  override readonly name = 'BusUnavailable'
+  override readonly name: string = 'BusUnavailable'
+}
+
+/** There is no such topic: nothing of that call was kept back for it, and a repeat without it may pass. */
+export class UnknownTopic extends BusUnavailable {
+  override readonly name = 'UnknownTopic'
+  constructor(readonly topics: ReadonlySet<string>) {
+    super(`no topic ${[...topics].join(', ')}`)
+  }
 }
 
 /** Records of one partition, oldest first, never empty. */

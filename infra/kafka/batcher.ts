@@ -2,7 +2,7 @@
  * Collects what is published while a send is under way and passes it on in one send: without it one core
  * manages a fifteenth of the records. Knows nothing of Kafka.
  */
-import { BusUnavailable, type OutgoingRecord } from '../../schemas/bus.js'
+import { BusUnavailable, type OutgoingRecord, UnknownTopic } from '../../schemas/bus.js'
 
 const maxSendRecords = 500
 /** Of one send; a larger record goes alone. */
@@ -148,7 +148,7 @@ export function createBatcher({ link, deadline_ms, beforeSend }: BatcherOptions)
     const unknown = await link.unknownTopics(new Set(batch.map(({ record }) => record.topic)))
     if (unknown.size > 0)
       for (const { record, publication } of batch)
-        if (unknown.has(record.topic)) publication.settle(new BusUnavailable(`no topic ${record.topic}`))
+        if (unknown.has(record.topic)) publication.settle(new UnknownTopic(unknown))
     return batch.filter(({ publication }) => !publication.settled)
   }
 

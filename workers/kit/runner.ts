@@ -4,13 +4,14 @@
  * A throw means that the world is ill: nothing is committed, the adapter backs off and hands the batch again.
  * A bad event is never thrown: it goes to the dead letters, and its partition moves on (I8).
  */
-import type {
-  Bus,
-  Consumer,
-  IncomingRecord,
-  OutgoingRecord,
-  Producer,
-  RecordBatch,
+import {
+  type Bus,
+  type Consumer,
+  type IncomingRecord,
+  type OutgoingRecord,
+  type Producer,
+  type RecordBatch,
+  UnknownTopic,
 } from '../../schemas/bus.js'
 import type { Logger } from '../../schemas/log.js'
 import { type AnyTopic, deadLetterName, fullName, recordOf } from '../../schemas/topics.js'
@@ -101,7 +102,7 @@ function createBatchHandler(worker: AnyWorker, ports: unknown, frame: Frame, pro
           ...toRecords(frame.prefix, emits),
           ...rejected.map((each) => deadLetter(frame, worker, each)),
         ]
-        if (outgoing.length > 0) await producer.publish(outgoing)
+        await publish(producer, outgoing, gateTopics(frame.prefix, emits))
         rejects += rejected.length
         emitted += emits.length
       }
@@ -240,6 +241,38 @@ function toRecords(prefix: string, emits: readonly Emit[]): OutgoingRecord[] {
     for (const event of topic.merge?.(events) ?? events)
       records.push(recordOf(prefix, topic, event, instance))
   return records
+}
+
+/** Names of the topics that are one per gate, among those of these events. */
+const gateTopics = (prefix: string, emits: readonly Emit[]): ReadonlySet<string> =>
+  new Set(
+    emits.flatMap(({ topic, instance }) =>
+      instance === undefined ? [] : [fullName(prefix, topic, instance)],
+    ),
+  )
+
+/**
+ * Publishes all. Records for a gate whose topic is gone are left out: its devices count as offline, which the
+ * delivery check and the presence sweep take care of (spec 2, "Stopping and starting").
+ */
+async function publish(
+  producer: Producer,
+  records: readonly OutgoingRecord[],
+  perGate: ReadonlySet<string>,
+): Promise<void> {
+  if (records.length === 0) return
+  try {
+    await producer.publish(records)
+  } catch (error) {
+    if (!(error instanceof UnknownTopic)) throw error
+    const gone = new Set([...error.topics].filter((name) => perGate.has(name)))
+    if (gone.size === 0) throw error
+    await publish(
+      producer,
+      records.filter(({ topic }) => !gone.has(topic)),
+      perGate,
+    )
+  }
 }
 
 /** The original bytes, with what is needed to find out why and to send them again to this group only. */

@@ -193,6 +193,23 @@ test('a batch that is too much is done in halves; a single event that is too muc
   assert.ok(sizes.some((size) => size > 2))
 })
 
+test('an answer for a gate whose topic is gone is left out; the others get theirs', async (t) => {
+  const gone: Topic<'gate.{}.note', Note> = { ...noteTopic('gate.{}.note') }
+  const worker = defineWorker({
+    name: 'answerer',
+    consumes: asked,
+    produces: [answered, gone],
+    decide: (event) => [emit(gone, event, 'nowhere'), emit(answered, event)],
+  })
+  const { frame, bus, prefix, publish } = await openFrame(t, worker)
+  const running = await runWorker(worker, {}, frame)
+  t.after(() => running.stop())
+  await publish(note('1'), note('2'))
+  const answers = await collected(bus, fullName(prefix, answered))
+  await until('both are answered', () => answers.length >= 2)
+  assert.deepEqual(texts(answers), ['1', '2'])
+})
+
 test('work that a flush finds lost is read again, and only a kept flush commits', async (t) => {
   const flushes: (() => Promise<void>)[] = []
   const handled: string[] = []
