@@ -58,7 +58,7 @@ async function serve(config: Config, roles: readonly string[], log: Logger): Pro
     if (!running.isReady()) return
     clearInterval(timer)
     void running.announce().finally(() => tell({ type: 'ready' }))
-    log.info({ roles }, 'ready')
+    log.info({}, 'ready')
   }, readyPoll_ms)
 }
 

@@ -6,13 +6,17 @@ import type { Logger } from '../schemas/log.js'
 export const createSchedule =
   (log: Logger) =>
   (expression: string, job: () => Promise<void>): (() => void) => {
-    const task = cron.schedule(
-      expression,
-      async () => job().catch((error: unknown) => log.warn({ error }, 'a cron job failed')),
-      {
-        noOverlap: true,
-      },
-    )
+    // Not node-cron's own noOverlap: that one writes to the console each time.
+    let running = false
+    const task = cron.schedule(expression, async () => {
+      if (running) return
+      running = true
+      await job()
+        .catch((error: unknown) => log.warn({ error }, 'a cron job failed'))
+        .finally(() => {
+          running = false
+        })
+    })
     return () => {
       void task.destroy()
     }

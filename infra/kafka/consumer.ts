@@ -147,7 +147,8 @@ function listen(context: Context): void {
   kafka.on(DISCONNECT, () => unobserve())
   kafka.on(CRASH, ({ payload: { error, restart } }) => {
     membership.forsake()
-    settings.log.warn({ group: groupId, reason: error.message, restart }, 'consumer crashed')
+    // kafkajs calls it a crash also where it only has to join again, as when a coordinator is still loading.
+    if (restart) settings.log.info({ group: groupId, reason: error.message }, 'consumer joins again')
     if (!restart && !context.life.stopping) onDead(`group ${groupId}: ${error.message}`)
   })
 }
