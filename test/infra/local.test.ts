@@ -124,20 +124,17 @@ test('stacks side by side have different ports, and the banner tells which moved
 })
 
 test('locks of a dead start, with pids that are others by now, are cleared', async (t) => {
-  const { start, dataDir } = checkout(t)
+  const { start, dataDir, local } = checkout(t)
   const first = start({ env: borrowedKafka })
   await first.ready()
+  const cluster = join(local().postgres_folder ?? dataDir, 'postgres')
   first.child.kill('SIGTERM')
   await first.ended()
   writeFileSync(
     join(dataDir, 'lock'),
     JSON.stringify({ pid: process.pid, started: 'long ago', children: [] }),
   )
-  if (existsSync(join(dataDir, 'postgres')))
-    writeFileSync(
-      join(dataDir, 'postgres', 'postmaster.pid'),
-      `${process.pid}\n${join(dataDir, 'postgres')}\n`,
-    )
+  writeFileSync(join(cluster, 'postmaster.pid'), `${process.pid}\n${cluster}\n`)
   const second = start({ env: borrowedKafka })
   await second.ready()
   second.child.kill('SIGTERM')
@@ -177,6 +174,13 @@ describe('while a stack runs', () => {
     const response = await fetch(`http://${addresses.http}/`)
     assert.deepEqual(await response.json(), { token: 'token-of-gate-1' })
     assert.match(run.said(), new RegExp(addresses.api_key))
+  })
+
+  test('PostgreSQL lives where its system user may go, when that is not the data folder', () => {
+    const { postgres_folder } = local()
+    const closed = process.getuid?.() === 0 // the folders of these tests are closed to other users
+    assert.equal(postgres_folder?.startsWith('/var/tmp/coffeechat-') ?? false, closed)
+    assert.equal(existsSync(join(postgres_folder ?? dataDir, 'postgres', 'PG_VERSION')), true)
   })
 
   test('secrets lie in files of their owner alone', () => {
