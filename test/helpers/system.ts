@@ -12,7 +12,8 @@ import { stack } from './stack.js'
 
 const main = join(import.meta.dirname, '../../main.js') // from dist/test/helpers
 const apiKey = 'key-of-the-tests'
-const readyWithin_ms = 30_000
+/** A dozen processes at once take their time on two cores. */
+const readyWithin_ms = 90_000
 const stopWithin_ms = 20_000
 
 interface SystemOptions {
@@ -61,6 +62,8 @@ export interface System {
   readonly kafka: string
   readonly databaseUrl: string
   readonly redisUrl: string
+  /** One more process that runs a gateway, with the id of this one. */
+  successor(of: RunningGateway): Promise<RunningGateway>
   /** Ends every process, and removes what the system left. Rejects where one did not end by itself. */
   stop(): Promise<void>
 }
@@ -128,7 +131,12 @@ async function launch(args: readonly string[], env: NodeJS.ProcessEnv, log: numb
     child.once('exit', () => clearTimeout(late))
     child.on('message', ({ type }: Told) => type === 'ready' && clearTimeout(late))
   })
-  await ready
+  try {
+    await ready
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  }
   return { child, ended, ports }
 }
 
@@ -206,6 +214,16 @@ async function endAll(kept: readonly SystemProcess[]): Promise<void> {
   if (stuck.length > 0) throw new Error(`not stopped cleanly: ${stuck.join(', ')}`)
 }
 
+/** All of them, or, where one does not come up, none. */
+async function allOrNone(starting: readonly Promise<Kept>[]): Promise<Kept[]> {
+  const settled = await Promise.allSettled(starting)
+  const kept = settled.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
+  const failed = settled.find((each) => each.status === 'rejected')
+  if (failed === undefined) return kept
+  await Promise.all(kept.map((each) => each.process.kill('SIGKILL')))
+  throw failed.reason
+}
+
 /** A system of its own: topics, keys and database that nobody else has. Resolves when it serves. */
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
   const { roles = [['all']], gateways: gatewayCount = 1 } = options
@@ -233,7 +251,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   const named = roles.filter((each) => each.includes('gateway') || each.includes('all')).length
   const further = Array.from({ length: Math.max(0, gatewayCount - named) }, () => ['gateway'])
   let gates = 0
-  const kept = await Promise.all(
+  const kept = await allOrNone(
     [...roles, ...further].map((each) => {
       const isGate = each.includes('gateway') || each.includes('all')
       const number = isGate ? ++gates : 0
@@ -255,6 +273,11 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     kafka: parts.kafka,
     databaseUrl: database.url,
     redisUrl: parts.redis,
+    async successor({ gate_id }) {
+      const started = await keep(`${gate_id}-again`, ['gateway'], { ...env, GATE_ID: gate_id }, folder)
+      kept.push(started)
+      return started.gateway!
+    },
     async stop() {
       try {
         await endAll(kept.map(({ process: each }) => each))
