@@ -112,6 +112,20 @@ overBoth('a length below 16 or above MAX_PACKET_BYTES closes at once', async (ov
   }
 })
 
+overBoth('the checks come in the order of the spec', async (over) => {
+  const stranger = await crowd.stranger({ over })
+  const oldVersion = writePacket(unknownCommand, 1, Buffer.alloc(0))
+  oldVersion.writeUInt16BE(2, 4)
+  stranger.write(oldVersion)
+  await refused(stranger, CIMErrorCode.kCIM_ERR_UNSUPPORTED_VERSION)
+  const another = await crowd.stranger({ over })
+  another.write(writePacket(unknownCommand, 1, Buffer.alloc(0)))
+  await refused(another, CIMErrorCode.kCIM_ERR_NOT_AUTHENTICATED)
+  const { user, device } = await onlineOver(over)
+  device.send(user.user_id, 'of no type, in another name', { from_user_id: 1, msg_type: 0 as never })
+  await refused(device, CIMErrorCode.kCIM_ERR_BAD_REQUEST)
+})
+
 overBoth('the tenth bad packet within a minute closes the connection', async (over) => {
   const { device } = await onlineOver(over)
   const bad = writePacket(0x0301, 5, Buffer.from('0a7f616263', 'hex'))
@@ -173,6 +187,17 @@ overBoth(
     await device.settle()
   },
 )
+
+overBoth('other packets above the rate are RATE_LIMITED, which is no bad packet', async (over) => {
+  const { user, device } = await onlineOver(over)
+  const ask = { user_id: user.user_id, session_type: 1, session_id: user.user_id }
+  const asked = Array.from({ length: 130 }, () => device.put('GET_LATEST_MSG_ID_REQ', ask))
+  await device.settle()
+  const limited = device.inbox.filter(({ name }) => name === 'ERROR_NOTIFY').length
+  assert.ok(limited > 10 && limited <= 31, `${limited} of ${asked.length} limited`)
+  await refused(device, CIMErrorCode.kCIM_ERR_RATE_LIMITED)
+  await device.settle()
+})
 
 overBoth('above RATE_LIMIT_ACKS the connection is closed', async (over) => {
   const { device } = await onlineOver(over)

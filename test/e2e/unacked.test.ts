@@ -169,6 +169,20 @@ test('an ack by one device leaves the other one to be delivered again', async ()
   assert.equal(copiesOf(page, msg_id).length, 1)
 })
 
+test('an ack by who is no reader of the message counts for nothing', async () => {
+  const { user, phone } = await withPhoneOnline()
+  const adas = await crowd.online(await crowd.newUser())
+  const stranger = await crowd.online(await crowd.newUser())
+  const msg_id = adas.send(user.user_id, 'not for strangers')
+  const message = await phone.received(msg_id)
+  stranger.ack(message)
+  adas.ack(message)
+  await conditionHolds('a second copy', () => copiesOf(phone, msg_id).length === 2)
+  assert.equal(await deliveredOf(msg_id), 0)
+  phone.ack(message)
+  await conditionHolds('it is delivered', async () => (await deliveredOf(msg_id)) === 1)
+})
+
 test('an offline phone is notified at once although a computer of its user is online', async () => {
   const { user, phone } = await withPhoneOnline()
   phone.cut()
