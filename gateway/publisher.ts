@@ -4,7 +4,8 @@
  */
 import { type Bus, BusUnavailable, type OutgoingRecord, type Producer } from '../schemas/bus.js'
 import type { Logger } from '../schemas/log.js'
-import { type AnyTopic, type EventOf, recordOf } from '../schemas/topics.js'
+import { packEvents } from '../schemas/packing.js'
+import { type AnyTopic, type EventOf, fullName, recordOf } from '../schemas/topics.js'
 import type { ClientRequest } from './pending.js'
 
 export interface Publisher {
@@ -22,6 +23,40 @@ interface PublisherOptions {
   readonly isSuspended: () => boolean
   readonly onFailed: (request: ClientRequest) => void
   readonly log: Logger
+}
+
+/** Of one record; what comes meanwhile waits for the next. */
+const packedEvents = 500
+
+/**
+ * Events of packed topics: while one record of a topic is under way the next is collected. Nobody waits for an
+ * answer to them; what is lost with a failure comes again (an ack: after the next delivery).
+ */
+function createPacking(prefix: string, publish: Publisher['publish'], log: Logger) {
+  const waiting = new Map<AnyTopic, Uint8Array[]>()
+  const underWay = new Set<AnyTopic>()
+
+  async function send(topic: AnyTopic): Promise<void> {
+    underWay.add(topic)
+    // What this turn of the event loop brings goes together.
+    await null
+    const events = waiting.get(topic)?.splice(0, packedEvents) ?? []
+    try {
+      await publish([{ topic: fullName(prefix, topic), key: null, value: packEvents(events) }])
+    } catch (error) {
+      log.warn({ err: error, events: events.length }, 'the bus did not confirm')
+    }
+    underWay.delete(topic)
+    if (waiting.get(topic)?.length) void send(topic)
+  }
+
+  return <T extends AnyTopic>(topic: T, event: EventOf<T>): void => {
+    const bytes = topic.encode(event)
+    const events = waiting.get(topic)
+    if (events) events.push(bytes)
+    else waiting.set(topic, [bytes])
+    if (!underWay.has(topic)) void send(topic)
+  }
 }
 
 export async function createPublisher(options: PublisherOptions): Promise<Publisher> {
@@ -46,8 +81,11 @@ export async function createPublisher(options: PublisherOptions): Promise<Publis
     })
   }
 
+  const pack = createPacking(prefix, publish, log)
+
   return {
     submit(topic, event, request) {
+      if (topic.packed !== undefined) return pack(topic, event)
       if (records.push(recordOf(prefix, topic, event)) === 1) queueMicrotask(flush)
       if (request !== undefined) requests.push(request)
     },

@@ -8,6 +8,8 @@ export interface OutgoingRecord {
   readonly topic: string
   /** Decides the partition (murmur2, as every Kafka client does); null spreads. */
   readonly key: string | null
+  /** Instead of the key: this partition, modulo their number. */
+  readonly partition?: number
   readonly value: Buffer
   readonly headers?: Readonly<Record<string, string>>
 }

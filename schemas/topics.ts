@@ -5,6 +5,7 @@
 import { coffeechat } from '../proto/index.js'
 import type { OutgoingRecord, TopicSettings } from './bus.js'
 import { conversationOf, deviceKey } from './ids.js'
+import { packEvents, unpackEvents } from './packing.js'
 
 import event = coffeechat.event
 
@@ -30,8 +31,14 @@ export interface Topic<Name extends string = string, E = unknown> extends Codec<
   readonly maxMessageBytes?: number
   /** Read or written by businesses. */
   readonly external?: 'read' | 'written'
-  /** Several events of one batch that go to the same place become one record. */
+  /** Several events of one batch that go to the same place become one event. */
   readonly merge?: (events: readonly E[]) => E[]
+  /**
+   * One record holds many events, since a record costs more than what is in it (see packEvents).
+   * 'beside': in the partition with the number of the one that its events came from, so that what was in order
+   * there stays so. 'anywhere': order does not matter.
+   */
+  readonly packed?: 'beside' | 'anywhere'
   readonly purpose: string
 }
 
@@ -163,7 +170,8 @@ export const topics = {
   deliveryRequested: topic<'delivery.requested', event.IDeliveryRequested>({
     name: 'delivery.requested',
     payload: 'DeliveryRequested',
-    key: ({ ref }) => ref.conversation,
+    key: () => null,
+    packed: 'beside',
     partitions: 'busy',
     retention_ms: 3 * day_ms,
     purpose: 'a stored message and who is to get it',
@@ -183,7 +191,8 @@ export const topics = {
   deliveryAcked: topic<'delivery.acked', event.IDeliveryAcked>({
     name: 'delivery.acked',
     payload: 'DeliveryAcked',
-    key: ({ login }) => String(login.user_id),
+    key: () => null,
+    packed: 'anywhere',
     partitions: 'busy',
     retention_ms: 3 * day_ms,
     purpose: 'a device said that it has a message',
@@ -314,17 +323,24 @@ export const deadLetterSettings = (each: AnyTopic, group: string, prefix: string
   },
 })
 
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
 /** The record that carries an event to its topic. */
 export const recordOf = <T extends AnyTopic>(
   prefix: string,
   each: T,
   event: EventOf<T>,
   instance?: string,
-): OutgoingRecord => ({
-  topic: fullName(prefix, each, instance),
-  key: each.key(event),
-  value: asBuffer(each.encode(event)),
-})
+): OutgoingRecord => {
+  const bytes = asBuffer(each.encode(event))
+  const value = each.packed === undefined ? bytes : packEvents([bytes])
+  return { topic: fullName(prefix, each, instance), key: each.key(event), value }
+}
 
-const asBuffer = (bytes: Uint8Array): Buffer =>
-  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+/**
+ * The bytes of each event in a record of this topic.
+ * @throws RangeError where a packed record is cut
+ */
+export const eventsIn = (each: AnyTopic, value: Buffer): Buffer[] =>
+  each.packed === undefined ? [value] : unpackEvents(value)

@@ -57,6 +57,8 @@ function createSpreading(): { partitioner: ICustomPartitioner; nextSend: () => v
     partitioner: () => (input) => {
       const { message, partitionMetadata } = input
       message.partition ??= message.key == null ? spread(partitionMetadata) : byKey(input)
+      // Chosen by the caller without knowing how many there are.
+      message.partition %= partitionMetadata.length
       return message.partition
     },
     nextSend: () => {
@@ -67,8 +69,10 @@ function createSpreading(): { partitioner: ICustomPartitioner; nextSend: () => v
 
 function byTopic(records: readonly OutgoingRecord[]): TopicMessages[] {
   const topics = new Map<string, Message[]>()
-  for (const { topic, key, value, headers } of records) {
-    const message: Message = headers === undefined ? { key, value } : { key, value, headers: { ...headers } }
+  for (const { topic, key, value, headers, partition } of records) {
+    const message: Message = { key, value }
+    if (headers !== undefined) message.headers = { ...headers }
+    if (partition !== undefined) message.partition = partition
     const messages = topics.get(topic)
     if (messages === undefined) topics.set(topic, [message])
     else messages.push(message)

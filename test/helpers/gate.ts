@@ -4,7 +4,7 @@ import type { Certificate, DevicePresence, GateLease, RegisteredLogin } from '..
 import { CIM, coffeechat } from '../../proto/index.js'
 import { readConfig } from '../../schemas/config.js'
 import { type CommandName, commands, type WritableBodyOf } from '../../schemas/packets.js'
-import { type AnyTopic, type EventOf, fullName, recordOf, topics } from '../../schemas/topics.js'
+import { type AnyTopic, type EventOf, eventsIn, fullName, recordOf, topics } from '../../schemas/topics.js'
 import { silentLog } from './log.js'
 import { createMemoryBus, type MemoryBus } from './memory-bus.js'
 
@@ -132,7 +132,10 @@ export async function startTestGate(
     events: (topic, count = 1) =>
       eventually(() => {
         const records = bus.recordsOf(fullName(prefix, topic))
-        return records.length >= count && records.map(({ value }) => topic.decode(value))
+        const events = records
+          .flatMap(({ value }) => eventsIn(topic, value))
+          .map((bytes) => topic.decode(bytes))
+        return events.length >= count && events
       }, `${count} events of ${topic.name}`),
     send,
     gateway,

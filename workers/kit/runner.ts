@@ -4,18 +4,12 @@
  * A throw means that the world is ill: nothing is committed, the adapter backs off and hands the batch again.
  * A bad event is never thrown: it goes to the dead letters, and its partition moves on (I8).
  */
-import {
-  type Bus,
-  type Consumer,
-  type IncomingRecord,
-  type OutgoingRecord,
-  type Producer,
-  type RecordBatch,
-  UnknownTopic,
-} from '../../schemas/bus.js'
+import type { Bus, Consumer, IncomingRecord, Producer, RecordBatch } from '../../schemas/bus.js'
 import type { Logger } from '../../schemas/log.js'
-import { type AnyTopic, deadLetterName, fullName, recordOf } from '../../schemas/topics.js'
+import { packEvents } from '../../schemas/packing.js'
+import { type AnyTopic, eventsIn, fullName } from '../../schemas/topics.js'
 import { createCheckpointing } from './checkpoint.js'
+import { deadLetter, gateTopics, publishAll, type Rejected, toRecords } from './records.js'
 import type { AnyWorker, Emit, Outcome, Place } from './worker.js'
 
 /** What every worker runs on. */
@@ -53,13 +47,10 @@ export interface RunningWorker {
 
 interface Entry {
   readonly record: IncomingRecord
+  /** The event's own, in the record. */
+  readonly bytes: Buffer
   readonly event: unknown
   readonly place: Place
-}
-
-interface Rejected {
-  readonly record: IncomingRecord
-  readonly reason: string
 }
 
 /** Joins the worker's consumer group and works until stopped. */
@@ -89,29 +80,38 @@ export async function runWorker(worker: AnyWorker, ports: unknown, frame: Frame)
 }
 
 function createBatchHandler(worker: AnyWorker, ports: unknown, frame: Frame, producer: Producer) {
+  /** Answers how many events were rejected and emitted. */
+  async function handleSlice(records: readonly IncomingRecord[], partition: number) {
+    const { entries, rejected } = decode(worker, records)
+    const emits: Emit[] = []
+    await handleEntries(worker, ports, frame, entries, emits, rejected)
+    for (const { record, reason } of rejected) {
+      const { topic, offset } = record
+      const place = { worker: worker.name, topic, partition, offset }
+      frame.log.warn({ ...place, reason }, 'event rejected to the dead letters')
+    }
+    const outgoing = [
+      ...toRecords(frame.prefix, emits, partition),
+      ...rejected.map((each) => deadLetter(worker.name, each)),
+    ]
+    await publishAll(producer, outgoing, gateTopics(frame.prefix, emits))
+    return { events: entries.length, rejected: rejected.length, emitted: emits.length }
+  }
+
   return async (batch: RecordBatch): Promise<void> => {
     const started = Date.now()
-    let rejects = 0
-    let emitted = 0
+    const total = { events: 0, rejected: 0, emitted: 0 }
     await alive(batch, async () => {
       for (const records of slices(batch.records, worker.eventsAtOnce)) {
-        const { entries, rejected } = decode(worker, records)
-        const emits: Emit[] = []
-        await handleEntries(worker, ports, frame, entries, emits, rejected)
-        const outgoing = [
-          ...toRecords(frame.prefix, emits),
-          ...rejected.map((each) => deadLetter(frame, worker, each)),
-        ]
-        await publish(producer, outgoing, gateTopics(frame.prefix, emits))
-        rejects += rejected.length
-        emitted += emits.length
+        const counts = await handleSlice(records, batch.partition)
+        total.events += counts.events
+        total.rejected += counts.rejected
+        total.emitted += counts.emitted
       }
     })
     frame.observe?.({
       worker: worker.name,
-      events: batch.records.length,
-      rejected: rejects,
-      emitted,
+      ...total,
       duration_ms: Date.now() - started,
       age_ms: Date.now() - (batch.records[0]?.timestamp ?? started),
     })
@@ -148,11 +148,16 @@ function decode(
   const rejected: Rejected[] = []
   for (const record of records) {
     try {
-      const event: unknown = worker.consumes.decode(record.value)
-      const { topic, partition, offset, timestamp } = record
-      entries.push({ record, event, place: { topic, partition, offset, appended: timestamp } })
+      const { topic, partition, offset, timestamp, value } = record
+      const place = { topic, partition, offset, appended: timestamp }
+      for (const bytes of eventsIn(worker.consumes, value))
+        entries.push({ record, bytes, event: worker.consumes.decode(bytes), place })
     } catch (error) {
-      rejected.push({ record, reason: `not a ${worker.consumes.payload}: ${messageOf(error)}` })
+      rejected.push({
+        record,
+        value: record.value,
+        reason: `not a ${worker.consumes.payload}: ${messageOf(error)}`,
+      })
     }
   }
   return { entries, rejected }
@@ -177,7 +182,7 @@ async function handleEntries(
     const isAlone = entries.length === 1
     if (!isFaultOfEvent(frame, error) && (isAlone || !frame.isTooMuch(error))) throw error
     if (isAlone && only !== undefined) {
-      rejected.push({ record: only.record, reason: messageOf(error) })
+      rejected.push(rejection(worker, only, messageOf(error)))
       return
     }
     const middle = Math.ceil(entries.length / 2)
@@ -196,10 +201,11 @@ async function attempt(worker: AnyWorker, ports: unknown, entries: readonly Entr
   const rejected: Rejected[] = []
   const rows: unknown[] = []
   const places: Place[] = []
-  for (const { record, event, place } of entries) {
+  for (const entry of entries) {
+    const { event, place } = entry
     for (const outcome of decideOrReject(worker, event, loaded, place)) {
       if (outcome.kind === 'emit') emits.push(outcome)
-      else if (outcome.kind === 'reject') rejected.push({ record, reason: outcome.reason })
+      else if (outcome.kind === 'reject') rejected.push(rejection(worker, entry, outcome.reason))
       else {
         rows.push(outcome.row)
         places.push(place)
@@ -214,6 +220,13 @@ async function attempt(worker: AnyWorker, ports: unknown, entries: readonly Entr
   return { emits, rejected }
 }
 
+/** Of a packed record only this event's bytes, as a record of its own. */
+const rejection = (worker: AnyWorker, { record, bytes }: Entry, reason: string): Rejected => ({
+  record,
+  value: worker.consumes.packed === undefined ? bytes : packEvents([bytes]),
+  reason,
+})
+
 function decideOrReject(
   worker: AnyWorker,
   event: unknown,
@@ -224,77 +237,6 @@ function decideOrReject(
     return worker.decide(event, loaded, place)
   } catch (error) {
     return [{ kind: 'reject', reason: `decide: ${messageOf(error)}` }]
-  }
-}
-
-/** Events for the same place become one record where their topic says how; order per topic is kept. */
-function toRecords(prefix: string, emits: readonly Emit[]): OutgoingRecord[] {
-  const groups = new Map<string, { topic: AnyTopic; instance: string | undefined; events: unknown[] }>()
-  for (const { topic, event, instance } of emits) {
-    const name = fullName(prefix, topic, instance)
-    const group = groups.get(name)
-    if (group) group.events.push(event)
-    else groups.set(name, { topic, instance, events: [event] })
-  }
-  const records: OutgoingRecord[] = []
-  for (const { topic, instance, events } of groups.values())
-    for (const event of topic.merge?.(events) ?? events)
-      records.push(recordOf(prefix, topic, event, instance))
-  return records
-}
-
-/** Names of the topics that are one per gate, among those of these events. */
-const gateTopics = (prefix: string, emits: readonly Emit[]): ReadonlySet<string> =>
-  new Set(
-    emits.flatMap(({ topic, instance }) =>
-      instance === undefined ? [] : [fullName(prefix, topic, instance)],
-    ),
-  )
-
-/**
- * Publishes all. Records for a gate whose topic is gone are left out: its devices count as offline, which the
- * delivery check and the presence sweep take care of (spec 2, "Stopping and starting").
- */
-async function publish(
-  producer: Producer,
-  records: readonly OutgoingRecord[],
-  perGate: ReadonlySet<string>,
-): Promise<void> {
-  if (records.length === 0) return
-  try {
-    await producer.publish(records)
-  } catch (error) {
-    if (!(error instanceof UnknownTopic)) throw error
-    const gone = new Set([...error.topics].filter((name) => perGate.has(name)))
-    if (gone.size === 0) throw error
-    await publish(
-      producer,
-      records.filter(({ topic }) => !gone.has(topic)),
-      perGate,
-    )
-  }
-}
-
-/** The original bytes, with what is needed to find out why and to send them again to this group only. */
-function deadLetter(frame: Frame, worker: AnyWorker, { record, reason }: Rejected): OutgoingRecord {
-  const { topic, partition, offset, key, value } = record
-  frame.log.warn(
-    { worker: worker.name, topic, partition, offset, reason },
-    'event rejected to the dead letters',
-  )
-  return {
-    topic: deadLetterName(topic, worker.name),
-    key,
-    value,
-    headers: {
-      ...record.headers,
-      'dlq-reason': reason.slice(0, 1_000),
-      'dlq-topic': topic,
-      'dlq-partition': String(partition),
-      'dlq-offset': String(offset),
-      'dlq-group': worker.name,
-      'dlq-time': String(Date.now()),
-    },
   }
 }
 

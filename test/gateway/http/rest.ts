@@ -15,12 +15,12 @@ import { createMessageStore } from '../../../infra/postgres/messages.js'
 import { createPool } from '../../../infra/postgres/pool.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
 import { createSessionLists } from '../../../infra/postgres/sessions.js'
-import { createUserChanges, createUserDirectory } from '../../../infra/postgres/users.js'
+import { createNickNames, createUserChanges, createUserDirectory } from '../../../infra/postgres/users.js'
 import { createPresence } from '../../../infra/redis/presence.js'
 import { createTokenSigner } from '../../../infra/tokens.js'
 import { BusUnavailable, type OutgoingRecord } from '../../../schemas/bus.js'
 import { readConfig } from '../../../schemas/config.js'
-import { type AnyTopic, fullName, topics } from '../../../schemas/topics.js'
+import { type AnyTopic, eventsIn, fullName, recordOf, topics } from '../../../schemas/topics.js'
 import type { AnyWorker, Emit, Outcome, Place } from '../../../workers/kit/worker.js'
 import type { WorkerPorts } from '../../../workers/main.js'
 import { messageStore } from '../../../workers/message-store.worker.js'
@@ -91,7 +91,15 @@ async function work(worker: AnyWorker, ports: unknown, event: unknown, place: Pl
 
 type PortsOfTheWorkers = Pick<
   WorkerPorts,
-  'users' | 'userChanges' | 'presence' | 'store' | 'sessionLists' | 'history' | 'pullLimits' | 'reads'
+  | 'users'
+  | 'userChanges'
+  | 'nickNames'
+  | 'presence'
+  | 'store'
+  | 'sessionLists'
+  | 'history'
+  | 'pullLimits'
+  | 'reads'
 > & { readonly phones: PhoneCache }
 
 /** What the workers need, on the real PostgreSQL and Redis. */
@@ -102,6 +110,7 @@ function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
     presence,
     phones: { async forget() {} },
     store: createMessageStore(pool),
+    nickNames: createNickNames(pool),
     sessionLists: createSessionLists(pool),
     history: createMessageHistory(pool),
     pullLimits: config,
@@ -122,8 +131,9 @@ function callingBus(ports: object, targets: Targets, world: World) {
       worker.consumes.decode(value),
       place,
     )) {
-      const name = fullName(config.TOPIC_PREFIX, topic, instance)
-      history.push({ topic: name, value: Buffer.from(topic.encode(event)) })
+      const record = recordOf(config.TOPIC_PREFIX, topic, event, instance)
+      const name = record.topic
+      history.push(record)
       if (name !== fullName(config.TOPIC_PREFIX, topics.gateOutbound, gateId)) continue
       for (const packet of topics.gateOutbound.decode(topic.encode(event)).packet ?? [])
         for (const target of packet.target ?? []) targets.of(target.connection_id)?.deliver(packet, target)
@@ -217,7 +227,8 @@ export async function openRest(): Promise<RestStack> {
         .filter(
           (record) => record.topic.replace(/gate\.[^.]+\./, 'gate.{}.') === config.TOPIC_PREFIX + topic.name,
         )
-        .map(({ value }) => topic.decode(value) as E),
+        .flatMap(({ value }) => eventsIn(topic, value))
+        .map((bytes) => topic.decode(bytes) as E),
     async repeatLastUserRequest() {
       const name = fullName(config.TOPIC_PREFIX, topics.requestUser)
       const last = bus.history.findLast(({ topic }) => topic === name)
