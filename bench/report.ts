@@ -14,6 +14,8 @@ export interface Row {
   readonly faults: readonly string[]
   /** CPU-ms per delivered message of each process; undefined where it cannot be read. */
   readonly cpu: Readonly<Record<string, number>> | undefined
+  /** Share of the machine's CPU that went to anything else: above a few percent, the row is no measurement. */
+  readonly others: number | undefined
   readonly durability: string
 }
 
@@ -35,13 +37,17 @@ const refusedOf = ({ refused, unanswered }: Figures): string =>
     ...(unanswered > 0 ? [`${grouped(unanswered)} unanswered`] : []),
   ].join(', ') || '0'
 
+const percent = (share: number | undefined): string =>
+  share === undefined ? '–' : `${Math.round(share * 100)}%`
+
 /** The row in one line, for whoever waits. */
-export function lineOf({ system, load, figures, faults }: Row): string {
+export function lineOf({ system, load, figures, faults, others }: Row): string {
   const { perSecond, ack, delivery, lost, doubled, outOfOrder, late } = figures
   return [
     `  ${system} ${load}: ${grouped(perSecond)}/s, ack ${threeOf(ack)} ms, delivery ${threeOf(delivery)} ms`,
     `lost ${lost}, doubled ${doubled}, out of order ${outOfOrder}, refused ${refusedOf(figures)}`,
     `generator late ${threeOf(late)} ms`,
+    `others used ${percent(others)} of the machine`,
     ...faults.slice(0, 3),
   ].join('; ')
 }
@@ -80,17 +86,17 @@ export function speedTable(rows: readonly Row[]): string {
 /** CPU-ms per delivered message; `server` is all but the generator. */
 export function costTable(rows: readonly Row[]): string {
   const parts = ['kafka', 'postgres', 'redis', 'generator']
-  const cells = rows.flatMap(({ system, load, cpu }) => {
+  const cells = rows.flatMap(({ system, load, cpu, others }) => {
     if (cpu === undefined) return []
     const all = Object.entries(cpu)
     const server = all.filter(([name]) => name !== 'generator').reduce((sum, [, ms]) => sum + ms, 0)
     const own = all.find(([name]) => !parts.includes(name))?.[1]
-    return [[system, load, server, own, ...parts.map((name) => cpu[name])]]
+    return [[system, load, server, own, ...parts.map((name) => cpu[name]), percent(others)]]
   })
   const show = (cell: string | number | undefined) =>
     typeof cell === 'string' ? cell : (cell?.toFixed(3) ?? '–')
   return table(
-    ['system', 'load', 'server CPU-ms per message', 'of these its own', ...parts],
+    ['system', 'load', 'server CPU-ms per message', 'of these its own', ...parts, 'others on the machine'],
     cells.map((row) => row.map(show)),
   )
 }

@@ -9,7 +9,7 @@ import type { Figures } from './journal.js'
 import { findKnee } from './knee.js'
 import type { Options } from './options.js'
 import { grouped, type Row } from './report.js'
-import { cpuOf } from './usage.js'
+import { cpuOf, machineCpu } from './usage.js'
 
 /** What every measurement of a run shares. */
 export interface Bench {
@@ -33,16 +33,22 @@ const measured = ['kafka', 'postgres', 'redis', 'coffeechat', 'floor', 'generato
 const isPrompt = ({ delivery, sent, delivered, lost }: Figures): boolean =>
   (delivery.p99 ?? Number.POSITIVE_INFINITY) <= promptBelow_ms && lost === 0 && delivered === sent
 
-/** CPU-ms per delivered message of what was used between two looks. */
-function costPerMessage(
-  before: Readonly<Record<string, number>> | undefined,
-  after: Readonly<Record<string, number>> | undefined,
-  delivered: number,
-): Record<string, number> | undefined {
-  if (before === undefined || after === undefined || delivered === 0) return undefined
-  return Object.fromEntries(
-    Object.entries(after).map(([name, cpu_ms]) => [name, (cpu_ms - (before[name] ?? 0)) / delivered]),
-  )
+type Pids = Readonly<Record<string, number>>
+
+/** Starts counting CPU time; the returned function says what the measured processes cost, and who else was busy. */
+function countCpu(pids: () => Pids): (delivered: number) => Pick<Row, 'cpu' | 'others'> {
+  const [cpuBefore, machineBefore] = [cpuOf(pids()), machineCpu()]
+  return (delivered) => {
+    const [cpu, machine] = [cpuOf(pids()), machineCpu()]
+    if (!cpuBefore || !machineBefore || !cpu || !machine) return { cpu: undefined, others: undefined }
+    const used = Object.entries(cpu).map(([name, cpu_ms]) => [name, cpu_ms - (cpuBefore[name] ?? 0)] as const)
+    const own_ms = used.reduce((sum, [, used_ms]) => sum + used_ms, 0)
+    const others_ms = machine.busy_ms - machineBefore.busy_ms - own_ms
+    return {
+      cpu: delivered === 0 ? undefined : Object.fromEntries(used.map(([name, ms]) => [name, ms / delivered])),
+      others: Math.max(0, others_ms) / (machine.had_ms - machineBefore.had_ms),
+    }
+  }
 }
 
 /** Profiles the system while `work` runs; profile.ts in the system's process writes the file. */
@@ -73,7 +79,7 @@ export async function measureLoads(
     profilesInto === undefined || pid === undefined
       ? <T>(_title: string, work: () => Promise<T>) => work()
       : openProfiler(profilesInto, pid)
-  const pids = () =>
+  const pids = (): Pids =>
     Object.fromEntries(Object.entries(frame.register.pids()).filter(([name]) => measured.includes(name)))
 
   async function row(
@@ -82,10 +88,9 @@ export async function measureLoads(
     seconds: number,
     run: () => Promise<Measured>,
   ): Promise<Row> {
-    const before = cpuOf(pids())
+    const cost = countCpu(pids)
     const { figures, faults } = await profiled(`${system} ${load}`, run)
-    const cpu = costPerMessage(before, cpuOf(pids()), figures.delivered)
-    return { system, load, rate, seconds, figures, faults, cpu, durability }
+    return { system, load, rate, seconds, figures, faults, ...cost(figures.delivered), durability }
   }
   const openLoop = (load: string, rate: number, seconds: number) =>
     row(load, rate, seconds, () => generator.measure({ do: 'open-loop', rate, seconds }))

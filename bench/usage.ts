@@ -51,6 +51,19 @@ export function cpuOf(pids: Readonly<Record<string, number>>): Record<string, nu
   return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, total(pid)]))
 }
 
+/** CPU-ms so far that the whole machine was busy with, whoever it was, and that it had. */
+export function machineCpu(): { busy_ms: number; had_ms: number } | undefined {
+  if (process.platform !== 'linux') return undefined
+  const line = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0] ?? ''
+  const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, softirq = 0, stolen = 0] = line
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number)
+  const busy = user + nice + system + irq + softirq + stolen
+  return { busy_ms: busy * tick_ms, had_ms: (busy + idle + wait) * tick_ms }
+}
+
 export interface Memory {
   /** Sum of the processes' resident memory, MiB. */
   readonly resident: number
