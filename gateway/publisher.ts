@@ -2,6 +2,7 @@
  * Events to the bus. What one turn of the event loop brings is published together; a failure is told to the requests
  * that wait for an answer, since their records may or may not be there (spec 2, "Single chat" 1).
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Bus, BusUnavailable, type OutgoingRecord, type Producer } from '../schemas/bus.js'
 import type { Logger } from '../schemas/log.js'
 import { packEvents } from '../schemas/packing.js'
@@ -27,35 +28,40 @@ interface PublisherOptions {
 
 /** Of one record; what comes meanwhile waits for the next. */
 const packedEvents = 500
+/** How long events of packed topics are collected: nobody waits for them. */
+const collect_ms = 20
 
 /**
- * Events of packed topics: while one record of a topic is under way the next is collected. Nobody waits for an
+ * Events of packed topics: while one record of a topic is collected and under way the next waits. Nobody waits for an
  * answer to them; what is lost with a failure comes again (an ack: after the next delivery).
  */
 function createPacking(prefix: string, publish: Publisher['publish'], log: Logger) {
   const waiting = new Map<AnyTopic, Uint8Array[]>()
-  const underWay = new Set<AnyTopic>()
+  const underWay = new Map<AnyTopic, Promise<void>>()
 
   async function send(topic: AnyTopic): Promise<void> {
-    underWay.add(topic)
-    // What this turn of the event loop brings goes together.
-    await null
-    const events = waiting.get(topic)?.splice(0, packedEvents) ?? []
-    try {
-      await publish([{ topic: fullName(prefix, topic), key: null, value: packEvents(events) }])
-    } catch (error) {
-      log.warn({ err: error, events: events.length }, 'the bus did not confirm')
+    await pause(collect_ms)
+    for (let events = waiting.get(topic); events?.length; events = waiting.get(topic)) {
+      const value = packEvents(events.splice(0, packedEvents))
+      await publish([{ topic: fullName(prefix, topic), key: null, value }]).catch((error: unknown) =>
+        log.warn({ err: error, topic: topic.name }, 'the bus did not confirm'),
+      )
     }
     underWay.delete(topic)
-    if (waiting.get(topic)?.length) void send(topic)
   }
 
-  return <T extends AnyTopic>(topic: T, event: EventOf<T>): void => {
-    const bytes = topic.encode(event)
-    const events = waiting.get(topic)
-    if (events) events.push(bytes)
-    else waiting.set(topic, [bytes])
-    if (!underWay.has(topic)) void send(topic)
+  return {
+    add<T extends AnyTopic>(topic: T, event: EventOf<T>): void {
+      const bytes = topic.encode(event)
+      const events = waiting.get(topic)
+      if (events) events.push(bytes)
+      else waiting.set(topic, [bytes])
+      if (!underWay.has(topic)) underWay.set(topic, send(topic))
+    },
+    /** Resolves when nothing is collected or under way. */
+    async settled(): Promise<void> {
+      while (underWay.size > 0) await Promise.all(underWay.values())
+    },
   }
 }
 
@@ -81,15 +87,18 @@ export async function createPublisher(options: PublisherOptions): Promise<Publis
     })
   }
 
-  const pack = createPacking(prefix, publish, log)
+  const packing = createPacking(prefix, publish, log)
 
   return {
     submit(topic, event, request) {
-      if (topic.packed !== undefined) return pack(topic, event)
+      if (topic.packed !== undefined) return packing.add(topic, event)
       if (records.push(recordOf(prefix, topic, event)) === 1) queueMicrotask(flush)
       if (request !== undefined) requests.push(request)
     },
     publish,
-    close: () => producer.close(),
+    async close() {
+      await packing.settled()
+      await producer.close()
+    },
   }
 }

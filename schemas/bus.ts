@@ -80,6 +80,8 @@ export interface ConsumerOptions {
   readonly commit?: 'done' | 'manual'
   /** 'earliest' (default; every worker) or 'end': only what is published from now on (a gate's own topic). */
   readonly start?: 'earliest' | 'end'
+  /** Nobody waits for these records: the broker collects for up to 250 ms, so that a fetch brings many. */
+  readonly relaxed?: boolean
   /** A delay topic: records are handed over only when they are this old (ms). */
   readonly delayMs?: number
   /** Called after each answered fetch that brought nothing: every partition was at its end at `since` (ms, before the fetch was sent). */

@@ -24,6 +24,7 @@ const groupTimes = { sessionTimeout: 8_000, rebalanceTimeout: 12_000 }
 const heartbeat_ms = { usual: 1_000, delayed: 300 }
 /** Small enough that a batch is handled well within a heartbeat; a larger record still comes, alone. */
 const fetchSizes = { minBytes: 1, maxBytesPerPartition: 512 * 1024, maxWaitTimeInMs: 250 }
+const relaxedFetch = { minBytes: 256 * 1024 }
 
 export interface ConsumerParts {
   readonly settings: BusSettings
@@ -233,6 +234,7 @@ async function connect(parts: ConsumerParts, options: ConsumerOptions): Promise<
     ...groupTimes,
     heartbeatInterval: options.delayMs === undefined ? heartbeat_ms.usual : heartbeat_ms.delayed,
     ...fetchSizes,
+    ...(options.relaxed ? relaxedFetch : {}),
     allowAutoTopicCreation: false,
     // Otherwise one that crashes while it stops starts again.
     retry: { restartOnFailure: async () => !life.stopping },

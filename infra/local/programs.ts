@@ -22,7 +22,8 @@ type Word =
   | { type: 'ready' }
   | { type: 'fault'; message: string }
 
-const nodeFlags = ['--enable-source-maps']
+/** A young generation that holds the messages in flight: with V8's own 16 MiB a tenth of the time goes to its collection. */
+const nodeFlags = ['--enable-source-maps', '--max-semi-space-size=64']
 /** pino's number for warn. */
 const warnLevel = 40
 /** The same complaint again and again is shown this often; the log file has every one. */

@@ -64,6 +64,8 @@ export async function runWorker(worker: AnyWorker, ports: unknown, frame: Frame)
     topics: [fullName(frame.prefix, worker.consumes)],
     onBatch: checkpointing ? (batch) => checkpointing.around(batch, handle) : handle,
     ...(delayMs === undefined ? {} : { delayMs }),
+    // What is flushed or falls due later is in no hurry.
+    relaxed: delayMs !== undefined || worker.checkpoint !== undefined,
     ...(checkpointing?.options ?? {}),
   })
   checkpointing?.attach(consumer)
