@@ -63,6 +63,8 @@ type Row = LoginRow | WrongTokenRow | LogoutRow
 
 type Saved =
   | { readonly kind: 'login'; readonly row: LoginRow; readonly result: LoginResult }
+  /** The token was rotated, or the user deactivated, while the login was judged. */
+  | { readonly kind: 'shut-out'; readonly row: LoginRow }
   | { readonly kind: 'wrong-token'; readonly row: WrongTokenRow; readonly failures: number }
   /** `left`: no newer login has this device's place. */
   | { readonly kind: 'logout'; readonly row: LogoutRow; readonly left: boolean }
@@ -111,6 +113,8 @@ export const login = defineWorker({
     switch (saved.kind) {
       case 'login':
         return loggedIn(saved.row, saved.result)
+      case 'shut-out':
+        return [refusal(saved.row.origin, kCIM_ERR_LOGIN_INVALID_USER_TOKEN, saved.row.time)]
       case 'wrong-token':
         return [
           refusal(saved.row.origin, kCIM_ERR_LOGIN_INVALID_USER_TOKEN, saved.row.time, {
@@ -204,21 +208,36 @@ const saveRun = async (rows: readonly Row[], ports: Ports): Promise<Saved[]> => 
   ...(await saveLogouts(rows.filter(isLogout), ports)),
 ]
 
-async function saveLogins(rows: readonly LoginRow[], { presence, devices }: Ports): Promise<Saved[]> {
+async function saveLogins(rows: readonly LoginRow[], ports: Ports): Promise<Saved[]> {
   if (rows.length === 0) return []
-  const results = await presence.login(rows.map((row) => row.login))
-  const saved = rows.map((row, at) => ({ kind: 'login' as const, row, result: results[at]! }))
-  await devices.loggedIn(
-    saved
-      .filter(({ result }) => result.accepted)
-      .map(({ row: { login, user, time } }) => ({
-        user_id: login.user_id,
-        device: login.device,
-        nick_name: user.nick_name,
-        time,
-      })),
+  const results = await ports.presence.login(rows.map((row) => row.login))
+  const accepted = rows.filter((_, at) => results[at]?.accepted)
+  await ports.devices.loggedIn(
+    accepted.map(({ login, user, time }) => ({
+      user_id: login.user_id,
+      device: login.device,
+      nick_name: user.nick_name,
+      time,
+    })),
   )
-  return saved
+  const shutOut = await withoutRight(accepted, ports)
+  return rows.map((row, at) =>
+    shutOut.has(row) ? { kind: 'shut-out', row } : { kind: 'login', row, result: results[at]! },
+  )
+}
+
+/**
+ * Logins whose right ended after it was read: their presence is taken back. Who rotates a token kicks the devices
+ * that are present then; only a second look, after presence was written, finds a login that came between the two.
+ */
+async function withoutRight(rows: readonly LoginRow[], { users, presence }: Ports): Promise<Set<LoginRow>> {
+  const now = await users.of(rows.map(({ login }) => login.user_id))
+  const shutOut = rows.filter(({ login, user }) => {
+    const current = now.get(login.user_id)
+    return !current?.active || current.token_version !== user.token_version
+  })
+  if (shutOut.length > 0) await presence.remove(shutOut.map(({ login }) => login))
+  return new Set(shutOut)
 }
 
 async function countFailures(rows: readonly WrongTokenRow[], { failures }: Ports): Promise<Saved[]> {

@@ -94,7 +94,7 @@ const answerOf = (emitted: readonly { kind: string }[]) => {
 }
 
 const ports = (over: Partial<Ports> = {}): Ports => ({
-  users: { of: async () => new Map() },
+  users: { of: async () => new Map([[user.user_id, user]]) },
   tokens,
   minClientVersion: undefined,
   presence: {
@@ -139,6 +139,25 @@ test('a right token asks for its place: the offset is the login number', () => {
     since: place.appended,
     client_version: '1.2',
   })
+})
+
+test('a token that is rotated while its login is judged is refused, and leaves no presence', async () => {
+  const removed: number[] = []
+  const given = ports()
+  const rotated = { ...user, token_version: user.token_version + 1 }
+  const emitted = await run([rowOf(decide(request()))], {
+    ...given,
+    users: { of: async () => new Map([[user.user_id, rotated]]) },
+    presence: {
+      ...given.presence,
+      remove: async (logins) => {
+        removed.push(...logins.map(({ login_number }) => login_number))
+        return logins.map(() => true)
+      },
+    },
+  })
+  assert.equal(answerOf(emitted).body.result_code, codes.kCIM_ERR_LOGIN_INVALID_USER_TOKEN)
+  assert.deepEqual(removed, [place.offset])
 })
 
 const wrong: [string, Partial<CIM.Login.ICIMAuthTokenReq>, User[]][] = [
