@@ -1,0 +1,97 @@
+/** Users who write to each other while things break, and the verdict in the end. */
+import assert from 'node:assert/strict'
+import { CIM } from '../../proto/index.js'
+import { type Pulled, violations } from './checker.js'
+import { type Correspondent, createCorrespondent } from './correspondent.js'
+import { connectDevice } from './device.js'
+import { pullAll } from './pull.js'
+import { readStored } from './stored-rows.js'
+import type { System } from './system.js'
+import { until } from './until.js'
+
+const firstUserId = 700_001
+const peersOfEach = 3
+/** The promise is 10 s; the rest is for a machine that is busy with other tests. */
+const answerWithin_ms = 11_000
+
+export interface Correspondence {
+  readonly writers: readonly Correspondent[]
+  /** Every writer begins to send this many, each to one of three others. */
+  write(messagesOfEach: number): void
+  /** Messages acked OK so far. */
+  acked(): number
+  waiting(): number
+  /** Resolves when this many more are acked. */
+  progress(count: number, within_ms: number): Promise<void>
+  /** Resolves when all that was sent is acked, apart from what was abandoned. */
+  resolved(within_ms: number): Promise<void>
+  /** Everyone pulls all there is on another device; fails with every promise that was broken so far. */
+  judge(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Pulls as every user in turn, over new connections. */
+async function pullAsEveryone(port: number, tokens: ReadonlyMap<number, string>): Promise<Pulled[]> {
+  const pulled: Pulled[] = []
+  for (const [user_id, token] of tokens) {
+    const device = await connectDevice(port)
+    // Of another type than the writer's, which stays online.
+    const client_type = CIM.Def.CIMClientType.kCIM_CLIENT_TYPE_WEB
+    const { result_code } = await device.login(user_id, token, { client_type })
+    assert.equal(result_code, 0)
+    pulled.push(...(await pullAll(device, user_id)))
+    device.cut()
+  }
+  return pulled
+}
+
+/** @param random whole numbers below its argument: who writes to whom */
+export async function openCorrespondence(
+  system: System,
+  count: number,
+  random: (below: number) => number,
+): Promise<Correspondence> {
+  const ids = Array.from({ length: count }, (_, at) => firstUserId + at)
+  const issued = await system.api.registerAll(ids)
+  const tokens = new Map(ids.map((id, at) => [id, issued[at]!]))
+  const ports = system.gateways.map(({ tcp }) => tcp)
+  const writers = ids.map((user_id) => createCorrespondent({ user_id, token: tokens.get(user_id)!, ports }))
+
+  const acked = () => writers.reduce((sum, writer) => sum + writer.acked(), 0)
+  const waiting = () => writers.reduce((sum, writer) => sum + writer.waiting(), 0)
+  const standing = () => {
+    const offline = writers.filter((writer) => !writer.isOnline()).map(({ user_id }) => user_id)
+    return `${acked()} acked, ${waiting()} waiting, offline: ${offline.join(', ') || 'nobody'}`
+  }
+  const stop = async () => void (await Promise.all(writers.map((writer) => writer.stop())))
+
+  await until(standing, () => writers.every((writer) => writer.isOnline()), 30_000)
+  return {
+    writers,
+    acked,
+    waiting,
+    write(messagesOfEach) {
+      for (let turn = 0; turn < messagesOfEach; turn++)
+        for (const [at, writer] of writers.entries()) {
+          const peer = ids[(at + 1 + random(peersOfEach)) % count]!
+          writer.send(peer, `${writer.user_id} → ${peer}: ${turn}, ${random(2 ** 31)}`)
+        }
+    },
+    async progress(more, within_ms) {
+      const goal = acked() + more
+      await until(standing, () => acked() >= goal, within_ms)
+    },
+    resolved: async (within_ms) => void (await until(standing, () => waiting() === 0, within_ms)),
+    async judge() {
+      const pulled = await pullAsEveryone(system.tcp, tokens)
+      const stored = await readStored(system.databaseUrl, ids)
+      const journals = writers.flatMap((writer) => writer.journals)
+      assert.deepEqual(violations({ journals, stored, pulled, answerWithin_ms }).slice(0, 20), [])
+      assert.deepEqual(
+        writers.flatMap(({ refusals }) => refusals),
+        [],
+      )
+    },
+    stop,
+  }
+}
