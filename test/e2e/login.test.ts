@@ -201,3 +201,19 @@ test('a deactivated user is kicked and refused, and their messages are kept', as
   )
   assert.equal(msg_list.length, 1)
 })
+
+test('the devices of a gateway that was killed go offline with its lease, and log in again where it is back', async () => {
+  const gateway = system.gateways[1]!
+  const user = await crowd.newUser()
+  const lost = await crowd.online(user, { gateway })
+  await hasStates(user, 'online')
+  await gateway.process.kill('SIGKILL')
+  await lost.closed()
+  const lease_ms = 12_000
+  await conditionHolds('it is offline', () => statesOf(user).at(-1) === 'offline', lease_ms + 15_000)
+  assert.deepEqual(await typesOnline(user), [])
+  await gateway.process.restart()
+  const back = await crowd.online(user, { gateway })
+  await back.settle()
+  assert.deepEqual(await typesOnline(user), [ios])
+})
