@@ -25,6 +25,8 @@ export interface Correspondence {
   progress(count: number, within_ms: number): Promise<void>
   /** Resolves when all that was sent is acked, apart from what was abandoned. */
   resolved(within_ms: number): Promise<void>
+  /** Resolves when every message that is stored has arrived at its reader's device, which never pulled it. */
+  arrived(within_ms: number): Promise<void>
   /** Everyone pulls all there is on another device; fails with every promise that was broken so far. */
   judge(): Promise<void>
   stop(): Promise<void>
@@ -43,6 +45,23 @@ async function pullAsEveryone(port: number, tokens: ReadonlyMap<number, string>)
     device.cut()
   }
   return pulled
+}
+
+/** Messages that no device of their reader has received. */
+async function notReceived(databaseUrl: string, writers: readonly Correspondent[]): Promise<string[]> {
+  const { received } = await readStored(
+    databaseUrl,
+    writers.map(({ user_id }) => user_id),
+  )
+  const seen = new Map(
+    writers.map(({ user_id, journals }) => {
+      const entries = journals.flatMap((journal) => journal.entries)
+      return [user_id, new Set(entries.flatMap(({ kind, msg_id }) => (kind === 'received' ? msg_id : [])))]
+    }),
+  )
+  return received
+    .filter(({ msg_to, client_msg_id }) => !seen.get(msg_to)?.has(client_msg_id))
+    .map(({ msg_to, client_msg_id }) => `${client_msg_id} for ${msg_to}`)
 }
 
 /** @param random whole numbers below its argument: who writes to whom */
@@ -82,6 +101,16 @@ export async function openCorrespondence(
       await until(standing, () => acked() >= goal, within_ms)
     },
     resolved: async (within_ms) => void (await until(standing, () => waiting() === 0, within_ms)),
+    async arrived(within_ms) {
+      let missing: string[] = []
+      const all = async () => {
+        missing = await notReceived(system.databaseUrl, writers)
+        return missing.length === 0
+      }
+      const what = () =>
+        `${missing.length} messages have not arrived, such as ${missing.slice(0, 3).join(', ')}`
+      await until(what, all, within_ms)
+    },
     async judge() {
       const pulled = await pullAsEveryone(system.tcp, tokens)
       const stored = await readStored(system.databaseUrl, ids)
