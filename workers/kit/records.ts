@@ -29,7 +29,7 @@ interface Group {
 /** Apart is what goes to different gates, or beside events of different partitions. */
 function groupName(prefix: string, { emit: { topic, instance }, partition }: Emitted): AnyTopic | string {
   if (instance !== undefined) return fullName(prefix, topic, instance)
-  return topic.packed === 'beside' ? `${topic.name}/${partition}` : topic
+  return topic.beside ? `${topic.name}/${partition}` : topic
 }
 
 /** Events for the same place become one record where their topic says how; order per topic is kept. */
@@ -44,7 +44,9 @@ export function toRecords(prefix: string, emitted: readonly Emitted[]): Outgoing
   }
   return [...groups.values()].flatMap(({ topic, instance, partition, events }) =>
     topic.packed === undefined
-      ? (topic.merge?.(events) ?? events).map((event: unknown) => recordOf(prefix, topic, event, instance))
+      ? (topic.merge?.(events) ?? events).map((event: unknown) =>
+          recordOf(prefix, topic, event, instance, partition),
+        )
       : packedRecords(prefix, topic, events, partition),
   )
 }
@@ -62,7 +64,7 @@ function packedRecords(
   const place = {
     topic: fullName(prefix, topic),
     key: null,
-    ...(topic.packed === 'beside' ? { partition } : {}),
+    ...(topic.beside ? { partition } : {}),
   }
   let parts: Uint8Array[] = []
   let size_bytes = 0
