@@ -38,7 +38,9 @@ function checkWorker(name: string, consumes: CheckTopic, next?: NextCheck) {
     load: (checks, ports: CheckPorts, places) => loadChecked(checks, ports, places),
     decide: (check, loaded): EmitOf<Produced>[] =>
       (check.entry ?? []).flatMap((entry) => {
-        const checked = loaded.get(entry)
+        // Its reader may be back by the next check.
+        if (loaded.absent.has(entry)) return next ? [checkAgain(next, entry, check.attempt, {})] : []
+        const checked = loaded.unacked.get(entry)
         return checked === undefined ? [] : decideEntry(entry, check.attempt, checked, next)
       }),
   })
@@ -84,15 +86,24 @@ function decideEntry(
       : []),
     ...(next && unacked.length > 0
       ? [
-          emitNext(next, {
-            attempt: attempt + 1,
-            entry: [{ ...entry, sent_to: unacked.map(parseDeviceKey), push_owed: pushDue && !caughtUp }],
+          checkAgain(next, entry, attempt, {
+            sent_to: unacked.map(parseDeviceKey),
+            push_owed: pushDue && !caughtUp,
           }),
         ]
       : []),
   ]
 }
 
-/** emit() of a topic that is one of two: each has the same payload. */
-const emitNext = (next: NextCheck, check: event.IDeliveryCheck) =>
-  ({ kind: 'emit', topic: next, event: check }) as EmitOf<NextCheck>
+/** The entry once more, at the next delay. Not by emit(): the topic is one of two, with the same payload. */
+const checkAgain = (
+  next: NextCheck,
+  entry: event.ICheckEntry,
+  attempt: number,
+  changes: Partial<event.ICheckEntry>,
+): EmitOf<NextCheck> =>
+  ({
+    kind: 'emit',
+    topic: next,
+    event: { attempt: attempt + 1, entry: [{ ...entry, ...changes }] },
+  }) as EmitOf<NextCheck>

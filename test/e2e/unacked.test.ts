@@ -16,7 +16,7 @@ import { conditionHolds } from '../helpers/wait.js'
 
 const { PushReason } = coffeechat.event
 const { CIMClientType, CIMMessageFeature } = CIM.Def
-const firstCheck_ms = 2_000
+const firstCheck_ms = 4_000
 const allChecks = 3
 
 /** What the webhook of the business was told. */

@@ -47,12 +47,20 @@ interface Open {
 const trackerWait_ms = 5_000
 const trackerPoll_ms = 200
 
-/** Entries that still have unacked devices; all others are done. */
+/** What is known of the entries of a batch; those in neither are done. */
+export interface CheckedEntries {
+  /** Entries that still have unacked devices. */
+  readonly unacked: ReadonlyMap<event.ICheckEntry, Checked>
+  /** Entries whose reader was and is not online with any device. */
+  readonly absent: ReadonlySet<event.ICheckEntry>
+}
+
+/** Looks up who has acked, who is online, and the messages that go out again. */
 export async function loadChecked(
   checks: readonly event.IDeliveryCheck[],
   ports: CheckPorts,
   places: readonly Place[],
-): Promise<ReadonlyMap<event.ICheckEntry, Checked>> {
+): Promise<CheckedEntries> {
   const oldest = ports.now() - ports.maxAge_ms
   const entries: Open[] = checks.flatMap((check, at) => {
     const due = (places[at]?.appended ?? 0) + (ports.delays_ms[check.attempt - 1] ?? 0)
@@ -66,12 +74,13 @@ export async function loadChecked(
     each.present = present.get(each.entry.reader_user_id) ?? []
     each.unacked = concernedDevices(each.entry, each.present)
   }
+  const absent = new Set(entries.filter((each) => each.unacked.length === 0).map(({ entry }) => entry))
   const { open, handledUntil } = await withoutPendingAcks(
     entries.filter((each) => each.unacked.length > 0),
     ports,
   )
   const unread = await withoutFlushedAcks(open, ports)
-  if (unread.length === 0) return new Map()
+  if (unread.length === 0) return { unacked: new Map(), absent }
   const [messages, nickNames] = await Promise.all([
     ports.messages.of(unread.map(({ entry }) => copyKey(entry))),
     ports.nickNames.of(unread.map(({ entry }) => entry.ref.from_user_id)),
@@ -88,7 +97,7 @@ export async function loadChecked(
       caughtUp: handledUntil >= each.due,
     })
   }
-  return checked
+  return { unacked: checked, absent }
 }
 
 /** The devices it was sent to and those that are online now; never the one that wrote it. */
