@@ -62,7 +62,7 @@ export async function runWorker(worker: AnyWorker, ports: unknown, frame: Frame)
   const delayMs = frame.delayOf(worker.consumes)
   // A check may wait for long, and a checkpoint goes by partition: these keep to themselves.
   const together = delayMs === undefined && !checkpointing ? takeTurns(handle) : undefined
-  const alone = (batch: RecordBatch) => handle([batch])
+  const alone = (batch: RecordBatch) => handle([batch], () => {})
   const onBatch = checkpointing
     ? (batch: RecordBatch) => checkpointing.around(batch, alone)
     : (together ?? alone)
@@ -92,8 +92,8 @@ export async function runWorker(worker: AnyWorker, ports: unknown, frame: Frame)
 const recordsAtOnce = 1_000
 
 function createBatchHandler(worker: AnyWorker, ports: unknown, frame: Frame, producer: Producer) {
-  /** Answers how many events there were, were rejected and emitted. */
-  async function handleSlice(records: readonly IncomingRecord[]) {
+  /** Everything but publishing: what is to be published, and how many events there were, were rejected and emitted. */
+  async function prepare(records: readonly IncomingRecord[]) {
     const { entries, rejected } = decode(worker, records)
     const emitted: Emitted[] = []
     await handleEntries(worker, ports, frame, entries, emitted, rejected)
@@ -106,16 +106,20 @@ function createBatchHandler(worker: AnyWorker, ports: unknown, frame: Frame, pro
       ...toRecords(frame.prefix, emitted),
       ...rejected.map((each) => deadLetter(worker.name, each)),
     ]
-    await publishAll(producer, outgoing, gateTopics(frame.prefix, emitted))
-    return { events: entries.length, rejected: rejected.length, emitted: emitted.length }
+    const counts = { events: entries.length, rejected: rejected.length, emitted: emitted.length }
+    return { outgoing, perGate: gateTopics(frame.prefix, emitted), counts }
   }
 
-  return async (batches: readonly RecordBatch[]): Promise<void> => {
+  /** @param next called when all is decided and saved: another turn may do so while this one publishes */
+  return async (batches: readonly RecordBatch[], next: () => void): Promise<void> => {
     const started = Date.now()
     const total = { events: 0, rejected: 0, emitted: 0 }
     const all = batches.flatMap(({ records }) => records)
-    for (const records of slices(all, worker.eventsAtOnce ?? recordsAtOnce)) {
-      const counts = await handleSlice(records)
+    const step = worker.eventsAtOnce ?? recordsAtOnce
+    for (let at = 0; at < all.length; at += step) {
+      const { outgoing, perGate, counts } = await prepare(all.slice(at, at + step))
+      if (at + step >= all.length) next()
+      await publishAll(producer, outgoing, perGate)
       total.events += counts.events
       total.rejected += counts.rejected
       total.emitted += counts.emitted
@@ -145,10 +149,6 @@ async function alive(batch: RecordBatch, work: () => Promise<void>): Promise<voi
     clearInterval(timer)
   }
   if (lost !== undefined) throw lost
-}
-
-function* slices<T>(items: readonly T[], size: number): Generator<readonly T[]> {
-  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size)
 }
 
 function decode(

@@ -10,31 +10,50 @@ interface Waiting<T> {
   reject(error: unknown): void
 }
 
-/** @param work handles all items of a turn, never none; a throw is told to each of them */
-export function takeTurns<T>(work: (items: readonly T[]) => Promise<void>): (item: T) => Promise<void> {
+/**
+ * @param work handles all items of a turn, never none, and calls `next` when the turn after it may begin (its end does
+ * so too); a throw is told to each of its items
+ */
+export function takeTurns<T>(
+  work: (items: readonly T[], next: () => void) => Promise<void>,
+): (item: T) => Promise<void> {
   let waiting: Waiting<T>[] = []
-  let running = false
+  let busy = false
 
-  async function run(): Promise<void> {
-    running = true
-    // What one fetch brought for several partitions arrives in this turn of the event loop.
-    await new Promise((resolve) => setImmediate(resolve))
-    while (waiting.length > 0) {
-      const turn = waiting
-      waiting = []
-      try {
-        await work(turn.map(({ item }) => item))
-        for (const { resolve } of turn) resolve()
-      } catch (error) {
-        for (const { reject } of turn) reject(error)
-      }
+  function begin(): void {
+    if (waiting.length === 0) {
+      busy = false
+      return
     }
-    running = false
+    const turn = waiting
+    waiting = []
+    let passedOn = false
+    const next = () => {
+      if (passedOn) return
+      passedOn = true
+      begin()
+    }
+    work(
+      turn.map(({ item }) => item),
+      next,
+    )
+      .then(
+        () => {
+          for (const { resolve } of turn) resolve()
+        },
+        (error: unknown) => {
+          for (const { reject } of turn) reject(error)
+        },
+      )
+      .finally(next)
   }
 
   return (item) =>
     new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject })
-      if (!running) void run()
+      if (busy) return
+      busy = true
+      // What one fetch brought for several partitions arrives in this turn of the event loop.
+      setImmediate(begin)
     })
 }

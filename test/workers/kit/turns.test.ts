@@ -23,6 +23,25 @@ test('what arrives together shares a turn; what arrives meanwhile makes up the n
   ])
 })
 
+test('the next turn begins when the one before says so, though it has not ended', async () => {
+  const begun: string[] = []
+  let end = () => {}
+  const take = takeTurns<string>(async ([item], next) => {
+    begun.push(item!)
+    if (item !== 'a') return
+    next()
+    await new Promise<void>((resolve) => {
+      end = resolve
+    })
+  })
+  const first = take('a')
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+  await take('b')
+  assert.deepEqual(begun, ['a', 'b'])
+  end()
+  await first
+})
+
 test('a failed turn is told to all of its items, and the next goes on', async () => {
   let failing = true
   const take = takeTurns<string>(async () => {
