@@ -164,7 +164,6 @@ export const topics = {
     name: 'message.stored',
     payload: 'MessageStoredJson',
     key: ({ conversation }) => conversation,
-    beside: true,
     partitions: 'busy',
     retention_ms: 7 * day_ms,
     external: 'read',
