@@ -11,11 +11,12 @@ import { startOpsServer } from './infra/metrics/ops-server.js'
 import { createAckStore, createDeliveryStates, createMessageReader } from './infra/postgres/deliveries.js'
 import { createDeviceStore, createPhoneSource } from './infra/postgres/devices.js'
 import { isEventFault, isTooMuch } from './infra/postgres/errors.js'
+import { createGroupFanout } from './infra/postgres/fanout.js'
 import { createMessageHistory } from './infra/postgres/history.js'
 import { createMessageStore } from './infra/postgres/messages.js'
 import { migrate } from './infra/postgres/migrate.js'
 import { createPool } from './infra/postgres/pool.js'
-import { createPushLedger, createPushTargets } from './infra/postgres/push.js'
+import { createGroupNames, createPushLedger, createPushTargets } from './infra/postgres/push.js'
 import { createReadMarks } from './infra/postgres/reads.js'
 import { createSessionLists } from './infra/postgres/sessions.js'
 import { createNickNames, createUserChanges, createUserDirectory } from './infra/postgres/users.js'
@@ -142,6 +143,7 @@ function workerPorts(config: Config, redis: Redis, pool: pg.Pool, log: Logger): 
   const phones = createPhones({ redis, keys, source: createPhoneSource(pool) })
   return {
     store: createMessageStore(pool),
+    fanout: createGroupFanout(pool),
     messages: createMessageReader(pool),
     states: createDeliveryStates(pool),
     acks: createAckStore(pool),
@@ -162,6 +164,7 @@ function workerPorts(config: Config, redis: Redis, pool: pg.Pool, log: Logger): 
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     now: Date.now,
     pushTargets: createPushTargets(pool),
+    groupNames: createGroupNames(pool),
     pushLedger: createPushLedger(pool),
     pushPreview: config.PUSH_PREVIEW,
     notifier: createNotifier({ providers: pushProviders(config, log), fallback: config.PUSH_PROVIDER }),

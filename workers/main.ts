@@ -3,6 +3,7 @@ import { ackTracker } from './ack-tracker.worker.js'
 import { delivery } from './delivery.worker.js'
 import { deliveryCheck5s, deliveryCheck15s, deliveryCheck60s } from './delivery-check.worker.js'
 import { deliveryMissed } from './delivery-missed.worker.js'
+import { groupFanout } from './group-fanout.worker.js'
 import { type Frame, type RunningWorker, runWorker } from './kit/runner.js'
 import type { AnyWorker, WorkerDefinition } from './kit/worker.js'
 import { login } from './login.worker.js'
@@ -14,6 +15,7 @@ import { users } from './users.worker.js'
 
 export const workerRoles = {
   'message-store': [messageStore],
+  'group-fanout': [groupFanout],
   delivery: [delivery],
   'ack-tracker': [ackTracker],
   'delivery-check': [deliveryCheck5s, deliveryCheck15s, deliveryCheck60s],

@@ -3,6 +3,7 @@ export const roleNames = [
   'gateway',
   'presence',
   'message-store',
+  'group-fanout',
   'delivery',
   'ack-tracker',
   'delivery-check',
