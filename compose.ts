@@ -12,6 +12,8 @@ import { createAckStore, createDeliveryStates, createMessageReader } from './inf
 import { createDeviceStore, createPhoneSource } from './infra/postgres/devices.js'
 import { isEventFault, isTooMuch } from './infra/postgres/errors.js'
 import { createGroupFanout } from './infra/postgres/fanout.js'
+import { createGroupChanges } from './infra/postgres/group-changes.js'
+import { createGroupDirectory } from './infra/postgres/groups.js'
 import { createMessageHistory } from './infra/postgres/history.js'
 import { createMessageStore } from './infra/postgres/messages.js'
 import { migrate } from './infra/postgres/migrate.js'
@@ -155,6 +157,9 @@ function workerPorts(config: Config, redis: Redis, pool: pg.Pool, log: Logger): 
     users: createUserDirectory(pool),
     nickNames: config.SEND_NICK_NAME ? createNickNames(pool) : { of: async () => new Map() },
     userChanges: createUserChanges(pool),
+    groups: createGroupDirectory(pool),
+    groupChanges: createGroupChanges(pool),
+    groupLimits: config,
     tokens: createTokenSigner(config.TOKEN_SECRET),
     minClientVersion: config.MIN_CLIENT_VERSION,
     sessionLists: createSessionLists(pool),

@@ -4,6 +4,7 @@ import { delivery } from './delivery.worker.js'
 import { deliveryCheck5s, deliveryCheck15s, deliveryCheck60s } from './delivery-check.worker.js'
 import { deliveryMissed } from './delivery-missed.worker.js'
 import { groupFanout } from './group-fanout.worker.js'
+import { groups } from './groups.worker.js'
 import { type Frame, type RunningWorker, runWorker } from './kit/runner.js'
 import type { AnyWorker, WorkerDefinition } from './kit/worker.js'
 import { login } from './login.worker.js'
@@ -25,6 +26,7 @@ export const workerRoles = {
   queries: [queries],
   'read-marker': [readMarker],
   users: [users],
+  groups: [groups],
 } as const satisfies Record<string, readonly AnyWorker[]>
 
 export type WorkerRole = keyof typeof workerRoles

@@ -10,6 +10,7 @@ import type { Connection, ConnectionLimits } from '../connection.js'
 import { ackMessage, badRequest, type Gate, refuse } from '../gate.js'
 import { takeToken } from '../rate.js'
 import { authToken } from './auth-token.js'
+import { groupVerbs } from './groups.js'
 import { heartbeat } from './heartbeat.js'
 import { history } from './history.js'
 import { latestMsgId } from './latest-msg-id.js'
@@ -35,6 +36,7 @@ const verbs: { readonly [Name in CommandName]?: Verb<Name> } = {
   MSG_READ_ACK: msgReadAck,
   GET_LATEST_MSG_ID_REQ: latestMsgId,
   GET_MSG_BY_ID_REQ: msgById,
+  ...groupVerbs,
 }
 
 const packetCounts = Object.fromEntries(

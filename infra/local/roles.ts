@@ -13,4 +13,5 @@ export const roleNames = [
   'queries',
   'read-marker',
   'users',
+  'groups',
 ] as const

@@ -6,6 +6,7 @@ import type { CommandName, WritableBodyOf } from '../../schemas/packets.js'
 import { type Crowd, createCrowd, type User } from '../helpers/crowd.js'
 import type { Device } from '../helpers/device.js'
 import { type System, startSystem } from '../helpers/system.js'
+import { conditionHolds } from '../helpers/wait.js'
 
 const { kCIM_ERR_BAD_REQUEST, kCIM_ERR_FORBIDDEN, kCIM_ERR_NOT_FOUND } = CIM.Def.CIMErrorCode
 const added = CIM.Group.CIMGroupMemberChangedType.kCIM_GROUP_MEMBER_CHANGED_TYPE_ADD
@@ -210,4 +211,65 @@ test('what is not one’s own group is refused; what is no group is a BAD_REQUES
     (await ada.device.ask('GROUP_CREATE_REQ', unknown, 'GROUP_CREATE_RSP')).result_code,
     kCIM_ERR_NOT_FOUND,
   )
+})
+
+const numbersReceived = ({ device }: Person, group_id: number) =>
+  new Set(
+    device.journal
+      .filter(({ kind, to_session_id }) => kind === 'received' && to_session_id === group_id)
+      .map(({ server_msg_id }) => server_msg_id ?? 0),
+  )
+
+test('who is removed while messages are on their way gets all that came before, and none after', async () => {
+  const [ada, bo, cy] = [await person(0), await person(1), await person(1)]
+  const group_id = await create(ada, [bo, cy])
+  const sent = Array.from({ length: 60 }, (_, at) => {
+    if (at === 20) void code(ada, 'GROUP_KICK_OUT_MEMBER_REQ', { group_id, member_id_list: [bo.user_id] })
+    return (at % 2 ? ada : cy).device.send(group_id, `${at}`)
+  })
+  for (const [at, msg_id] of sent.entries())
+    assert.equal((await (at % 2 ? ada : cy).device.acked(msg_id)).res_code, 0)
+  const { body } = await cy.device.next('MSG_DATA', {
+    match: ({ to_session_id, msg_data }) =>
+      to_session_id === group_id && Buffer.from(msg_data).includes('group.members_removed'),
+  })
+  const removal = body.server_msg_id!
+  const ofOthers = 32 // the creation, the removal, and what ada wrote
+  await conditionHolds('cy has all', () => numbersReceived(cy, group_id).size === ofOthers)
+  await conditionHolds('bo has all from before', () => numbersReceived(bo, group_id).size >= removal - 1)
+  await bo.device.settle()
+  assert.deepEqual(
+    [...numbersReceived(bo, group_id)].sort((a, b) => a - b),
+    Array.from({ length: removal - 1 }, (_, at) => at + 1),
+  )
+})
+
+test('the muted, those who left, and all in a disbanded group are refused, each with its code', async () => {
+  const [ada, bo, cy] = [await person(0), await person(1), await person(0)]
+  const group_id = await create(ada, [bo, cy])
+  const sendAs = async ({ device }: Person) => (await device.acked(device.send(group_id, 'may I?'))).res_code
+  const { kCIM_RES_CODE_GROUP_NOT_EXIST, kCIM_RES_CODE_MUTED, kCIM_RES_CODE_NOT_GROUP_MEMBER } =
+    CIM.Def.CIMResCode
+  await code(ada, 'GROUP_MUTE_REQ', { group_id, member_id_list: [bo.user_id], mute_until: 2 ** 50 })
+  assert.deepEqual([await sendAs(bo), await sendAs(cy)], [kCIM_RES_CODE_MUTED, 0])
+  await code(ada, 'GROUP_MUTE_REQ', { group_id, member_id_list: [bo.user_id], mute_until: 0 })
+  await code(ada, 'GROUP_MUTE_REQ', { group_id, mute_model: 1 })
+  assert.deepEqual([await sendAs(ada), await sendAs(cy)], [0, kCIM_RES_CODE_MUTED])
+  await code(ada, 'GROUP_MUTE_REQ', { group_id, mute_model: 0 })
+  await code(cy, 'GROUP_EXIT_REQ', { group_id })
+  assert.deepEqual([await sendAs(bo), await sendAs(cy)], [0, kCIM_RES_CODE_NOT_GROUP_MEMBER])
+  await code(ada, 'GROUP_DISBAND_REQ', { group_id })
+  assert.equal(await sendAs(ada), kCIM_RES_CODE_GROUP_NOT_EXIST)
+})
+
+test('what an app server does is told to the members as the owner’s deed', async () => {
+  const [ada, bo] = [await person(0), await person(1)]
+  const made = await system.api.post('/v1/groups', { owner_id: String(ada.user_id), group_name: 'given' })
+  assert.equal(made.status, 201)
+  const group_id = Number(made.body.group_id)
+  await notice(ada, group_id)
+  const joined = await system.api.post(`/v1/groups/${group_id}/members`, { members: [String(bo.user_id)] })
+  assert.deepEqual([joined.status, joined.body.member_count], [200, 2])
+  for (const each of [ada, bo])
+    assert.deepEqual(await notice(each, group_id), { by: ada.user_id, changed: [[bo.user_id, added]] })
 })
