@@ -58,7 +58,7 @@ export const report = ({ notification }: GroupChanged): EmitOf<typeof topics.mes
   })
 
 /** Who came or went with a change; undefined where nobody did. */
-export function membersChanged({
+function membersChanged({
   notification,
   members,
 }: GroupChanged): CIM.Group.ICIMGroupMemberChangedNotify | undefined {
