@@ -4,7 +4,7 @@ import type { GroupFanout } from '../../workers/ports/messages.js'
 import { prepared } from './pool.js'
 
 /** Users per transaction: with the worker's slices of messages it bounds the rows of one. */
-const usersAtOnce = 1_000
+const usersAtOnce = 500
 
 interface ReadersRow {
   readers: number[]
@@ -16,7 +16,7 @@ const fanOutSome = prepared<ReadersRow>(
   'SELECT readers, last_user FROM im_fan_out($1::bigint[], $2::bigint[], $3, $4, $5)',
 )
 
-/** Fans out on this pool. One round trip per thousand members of all the groups together. */
+/** Fans out on this pool. One round trip per five hundred members of all the groups together. */
 export const createGroupFanout = (pool: Pool): GroupFanout => ({
   async fanOut(messages) {
     const readers: number[][] = messages.map(() => [])
