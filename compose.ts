@@ -20,7 +20,9 @@ import { migrate } from './infra/postgres/migrate.js'
 import { createPool } from './infra/postgres/pool.js'
 import { createGroupNames, createPushLedger, createPushTargets } from './infra/postgres/push.js'
 import { createReadMarks } from './infra/postgres/reads.js'
+import { createReceipts } from './infra/postgres/receipts.js'
 import { createSessionLists } from './infra/postgres/sessions.js'
+import { createTimelines } from './infra/postgres/timelines.js'
 import { createNickNames, createUserChanges, createUserDirectory } from './infra/postgres/users.js'
 import { createLogProvider } from './infra/push/log.js'
 import { createNotifier } from './infra/push/notifier.js'
@@ -164,6 +166,8 @@ function workerPorts(config: Config, redis: Redis, pool: pg.Pool, log: Logger): 
     minClientVersion: config.MIN_CLIENT_VERSION,
     sessionLists: createSessionLists(pool),
     history: createMessageHistory(pool),
+    receipts: createReceipts(pool),
+    timelines: createTimelines(pool),
     pullLimits: config,
     reads: createReadMarks(pool),
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

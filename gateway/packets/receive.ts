@@ -19,7 +19,9 @@ import { msgById } from './msg-by-id.js'
 import { msgData } from './msg-data.js'
 import { msgDataAck } from './msg-data-ack.js'
 import { msgReadAck } from './msg-read-ack.js'
+import { receipts } from './receipts.js'
 import { sessionList } from './session-list.js'
+import { sync } from './sync.js'
 import type { Verb } from './verb.js'
 
 const { CIMErrorCode, CIMResCode } = CIM.Def
@@ -37,6 +39,8 @@ const verbs: { readonly [Name in CommandName]?: Verb<Name> } = {
   GET_LATEST_MSG_ID_REQ: latestMsgId,
   GET_MSG_BY_ID_REQ: msgById,
   ...groupVerbs,
+  GET_RECEIPTS_REQ: receipts,
+  SYNC_REQ: sync,
 }
 
 const packetCounts = Object.fromEntries(

@@ -181,6 +181,30 @@ CREATE TABLE im_session (
   CONSTRAINT im_session_pkey PRIMARY KEY (user_id, session_type, peer_id)
 ) WITH (fillfactor=50);
 
+CREATE TABLE im_timeline (
+  user_id bigint NOT NULL,
+  last_cursor bigint NOT NULL DEFAULT 0,
+  CONSTRAINT im_timeline_pkey PRIMARY KEY (user_id)
+) WITH (fillfactor=50);
+
+CREATE TABLE im_timeline_session (
+  user_id bigint NOT NULL,
+  session_type smallint NOT NULL,
+  peer_id bigint NOT NULL,
+  msg_id bigint NOT NULL,
+  CONSTRAINT im_timeline_session_pkey PRIMARY KEY (user_id, session_type, peer_id)
+) WITH (fillfactor=50);
+
+CREATE TABLE im_timeline_span (
+  user_id bigint NOT NULL,
+  last_cursor bigint NOT NULL,
+  session_type smallint NOT NULL,
+  peer_id bigint NOT NULL,
+  first_msg_id bigint NOT NULL,
+  last_msg_id bigint NOT NULL,
+  CONSTRAINT im_timeline_span_pkey PRIMARY KEY (user_id, last_cursor)
+);
+
 CREATE TABLE im_user (
   user_id bigint NOT NULL,
   nick_name text NOT NULL,
@@ -232,6 +256,52 @@ CREATE INDEX im_session_changed ON public.im_session USING btree (user_id, ((upd
 CREATE INDEX im_user_request_age ON public.im_user_request USING btree (created);
 
 CREATE SEQUENCE im_group_id;
+
+CREATE OR REPLACE FUNCTION public.im_extend_timelines(p_user bigint[], p_cursor bigint[], p_limit integer[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  users bigint[];
+BEGIN
+  INSERT INTO im_timeline (user_id)
+    SELECT DISTINCT a.u FROM unnest(p_user) a(u)
+     WHERE NOT EXISTS (SELECT FROM im_timeline t WHERE t.user_id = a.u) ORDER BY 1
+    ON CONFLICT DO NOTHING;
+  PERFORM FROM im_timeline t WHERE t.user_id = ANY (p_user) ORDER BY t.user_id FOR UPDATE;
+
+  -- Only now, under the locks, can be seen what another sync of the same user has given.
+  SELECT array_agg(DISTINCT a.u) INTO users
+    FROM unnest(p_user, p_cursor, p_limit) a(u, c, n) JOIN im_timeline t ON t.user_id = a.u
+   WHERE t.last_cursor - a.c < a.n;
+
+  WITH spans AS MATERIALIZED (
+    SELECT s.user_id, s.session_type, s.peer_id, s.updated,
+           greatest(coalesce(p.msg_id, 0) + 1, k.joined_at_msg_id) AS first,
+           least(s.last_msg_id, k.left_at_msg_id - 1) AS last
+      FROM unnest(users) a(u)
+      JOIN im_session s ON s.user_id = a.u
+      LEFT JOIN im_timeline_session p
+        ON p.user_id = s.user_id AND p.session_type = s.session_type AND p.peer_id = s.peer_id
+      LEFT JOIN im_group_member k ON s.session_type = 2 AND k.group_id = s.peer_id AND k.user_id = s.user_id
+     WHERE s.last_msg_id > coalesce(p.msg_id, 0) AND (s.session_type = 1 OR k.user_id IS NOT NULL)
+  ), placed AS MATERIALIZED (
+    SELECT x.*, t.last_cursor + sum(x.last - x.first + 1) OVER (
+             PARTITION BY x.user_id ORDER BY x.updated, x.session_type, x.peer_id) AS cursor
+      FROM spans x JOIN im_timeline t ON t.user_id = x.user_id WHERE x.first <= x.last
+  ), added AS (
+    INSERT INTO im_timeline_span (user_id, last_cursor, session_type, peer_id, first_msg_id, last_msg_id)
+      SELECT user_id, cursor, session_type, peer_id, first, last FROM placed
+  ), positions AS (
+    INSERT INTO im_timeline_session (user_id, session_type, peer_id, msg_id)
+      SELECT user_id, session_type, peer_id, last FROM placed
+    ON CONFLICT (user_id, session_type, peer_id) DO UPDATE SET msg_id = excluded.msg_id
+  )
+  UPDATE im_timeline t SET last_cursor = m.cursor
+    FROM (SELECT user_id, max(cursor) AS cursor FROM placed GROUP BY user_id) m
+   WHERE t.user_id = m.user_id;
+END $function$
+;
 
 CREATE OR REPLACE FUNCTION public.im_fan_out(p_group bigint[], p_msg_id bigint[], p_after bigint, p_limit integer, p_now bigint)
  RETURNS TABLE(readers bigint[], last_user bigint)
@@ -313,6 +383,88 @@ BEGIN
    WHERE (found.r = found.to_id OR found.group_id IS NOT NULL) AND found.r <> found.f
      AND m.msg_to = found.r AND m.conversation = found.conversation AND m.msg_id = found.msg_id
      AND NOT (m.delivered = 1 AND m.acked_by @> found.devices);
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_mark_group_read(p_user bigint[], p_group bigint[], p_msg_id text[], p_number bigint[], p_time bigint[], p_now bigint)
+ RETURNS TABLE(changed boolean, number bigint, client_msg_id text)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+  numbers bigint[];
+  ids     text[];
+  joined  bigint[];
+BEGIN
+  -- What was read is stored for good: it needs no lock.
+  SELECT array_agg(x.msg_id ORDER BY a.o), array_agg(x.client_msg_id ORDER BY a.o),
+         array_agg(k.joined_at_msg_id ORDER BY a.o)
+    INTO numbers, ids, joined
+    FROM unnest(p_user, p_group, p_msg_id, p_number) WITH ORDINALITY a(u, g, i, n, o)
+    LEFT JOIN im_group_member k ON k.group_id = a.g AND k.user_id = a.u
+    LEFT JOIN LATERAL (
+      (SELECT y.msg_id, y.client_msg_id FROM im_message_group y
+        WHERE a.n > 0 AND y.group_id = a.g AND y.msg_id = a.n
+          AND y.msg_id >= k.joined_at_msg_id AND (k.left_at_msg_id IS NULL OR y.msg_id < k.left_at_msg_id))
+      UNION ALL
+      (SELECT y.msg_id, y.client_msg_id FROM im_message_group y
+        WHERE a.n = 0 AND y.group_id = a.g AND y.client_msg_id = a.i
+          AND y.msg_id >= k.joined_at_msg_id AND (k.left_at_msg_id IS NULL OR y.msg_id < k.left_at_msg_id)
+        ORDER BY y.msg_id DESC LIMIT 1)) x ON true;
+
+  -- History shows a message before its fan-out does, so a member may have read what is not in their list yet.
+  INSERT INTO im_session (user_id, session_type, peer_id, created, updated)
+    SELECT DISTINCT a.u, 2, a.g, p_now, p_now FROM unnest(p_user, p_group, numbers) a(u, g, n)
+     WHERE a.n IS NOT NULL
+       AND NOT EXISTS (SELECT FROM im_session s WHERE s.user_id = a.u AND s.session_type = 2 AND s.peer_id = a.g)
+     ORDER BY 1, 3
+    ON CONFLICT DO NOTHING;
+  -- In the order of the fan-out. Copies that it makes for these readers are from here on either committed and counted
+  -- below, or add themselves after us (promise I6).
+  PERFORM FROM im_session s
+    JOIN (SELECT DISTINCT a.u, a.g FROM unnest(p_user, p_group) a(u, g)) k
+      ON s.user_id = k.u AND s.session_type = 2 AND s.peer_id = k.g
+   ORDER BY s.user_id, s.peer_id FOR UPDATE OF s;
+
+  RETURN QUERY
+    WITH furthest AS MATERIALIZED (
+      SELECT DISTINCT ON (a.u, a.g) a.*, 'g:' || a.g AS c, s.read_msg_id AS was, s.read_at AS was_at,
+             s.last_msg_id AS last, s.unread AS unread_was
+        FROM unnest(p_user, p_group, p_time, numbers, ids, joined) WITH ORDINALITY a(u, g, t, n, i, j, o)
+        JOIN im_session s ON s.user_id = a.u AND s.session_type = 2 AND s.peer_id = a.g
+       WHERE a.n IS NOT NULL ORDER BY a.u, a.g, a.n DESC, a.o
+    ), moved AS MATERIALIZED (
+      SELECT * FROM furthest WHERE n > was
+    ), undelivered AS MATERIALIZED (
+      -- As in im_mark_read: the position speaks for what is older, and what the flush of acks holds is marked there.
+      SELECT m.msg_to, m.conversation, m.msg_id, k.t
+        FROM moved k JOIN im_message_recv m
+          ON m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > greatest(k.was, k.n - 1000) AND m.msg_id <= k.n
+       WHERE m.delivered = 0 LIMIT 5000 FOR UPDATE OF m SKIP LOCKED
+    ), delivered AS (
+      UPDATE im_message_recv m SET delivered = 1, delivered_at = d.t FROM undelivered d
+       WHERE m.msg_to = d.msg_to AND m.conversation = d.conversation AND m.msg_id = d.msg_id
+    ), counted AS (
+      -- What is left, or less what was read: whichever is fewer rows. A position below the horizon is that of an
+      -- earlier membership, or none: what was counted then says nothing.
+      SELECT k.*, CASE WHEN k.was < k.j OR k.last - k.n <= k.n - k.was THEN
+               (SELECT count(*) FROM im_message_recv m
+                 WHERE m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > k.n AND m.msg_type <> 6)
+             ELSE k.unread_was -
+               (SELECT count(*) FROM im_message_recv m
+                 WHERE m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > k.was AND m.msg_id <= k.n
+                   AND m.msg_type <> 6) END AS unread
+        FROM moved k
+    ), sessions AS (
+      UPDATE im_session s
+         SET read_msg_id = k.n, read_at = k.t, unread = k.unread, updated = greatest(s.updated, p_now)
+        FROM counted k
+       WHERE s.user_id = k.u AND s.session_type = 2 AND s.peer_id = k.g
+    )
+    SELECT f.o IS NOT NULL, f.n, f.i
+      FROM unnest(p_user) WITH ORDINALITY a(u, o)
+      LEFT JOIN furthest f ON f.o = a.o AND (f.n > f.was OR f.n = f.was AND f.t = f.was_at)
+     ORDER BY a.o;
 END $function$
 ;
 
@@ -530,5 +682,61 @@ BEGIN
       FROM unnest(p_from, p_to, p_client_msg_id, p_type, p_hash, known) WITH ORDINALITY m(f, t, i, ty, h, k, o)
       LEFT JOIN im_message_send s ON m.k AND s.from_id = m.f AND s.client_msg_id = m.i
      ORDER BY m.o;
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_timeline_page(p_user bigint, p_cursor bigint, p_limit integer)
+ RETURNS TABLE(cursor bigint, number bigint, client_msg_id text, sender bigint, receiver bigint, msg_type smallint, content bytea, attach text, client_type smallint, stored_at bigint, read boolean)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+#variable_conflict use_column
+DECLARE
+  span  im_timeline_span;
+  space integer := p_limit;
+  added integer;
+BEGIN
+  FOR span IN SELECT * FROM im_timeline_span x WHERE x.user_id = p_user AND x.last_cursor > p_cursor
+               ORDER BY x.last_cursor LOOP
+    span.first_msg_id := greatest(span.first_msg_id, span.last_msg_id - (span.last_cursor - p_cursor) + 1);
+    IF span.session_type = 1 THEN
+      RETURN QUERY
+        SELECT span.last_cursor - (span.last_msg_id - m.msg_id), m.*,
+               m.msg_id <= CASE WHEN m.sender = p_user THEN s.peer_read_msg_id ELSE s.read_msg_id END
+          FROM (
+            (SELECT x.msg_id, x.client_msg_id, x.from_id AS sender, x.to_id, x.msg_type, x.msg_content, x.attach,
+                    x.client_type, x.created
+               FROM im_message_send x
+              WHERE x.from_id = p_user AND x.to_id = span.peer_id
+                AND x.msg_id >= span.first_msg_id AND x.msg_id <= span.last_msg_id
+              ORDER BY x.msg_id LIMIT space)
+            UNION ALL
+            (SELECT r.msg_id, r.client_msg_id, r.msg_from, r.msg_to, r.msg_type, r.content, r.attach,
+                    r.client_type, r.send_time
+               FROM im_message_recv r
+              WHERE r.msg_to = p_user
+                AND r.conversation = 'c:' || least(p_user, span.peer_id) || ':' || greatest(p_user, span.peer_id)
+                AND r.msg_id >= span.first_msg_id AND r.msg_id <= span.last_msg_id
+              ORDER BY r.msg_id LIMIT space)) m
+          JOIN im_session s ON s.user_id = p_user AND s.session_type = 1 AND s.peer_id = span.peer_id
+         ORDER BY m.msg_id LIMIT space;
+    ELSE
+      -- The membership may have ended, or begun anew, since the span was made.
+      RETURN QUERY
+        SELECT span.last_cursor - (span.last_msg_id - x.msg_id), x.msg_id, x.client_msg_id, x.msg_from, x.group_id,
+               x.msg_type, x.content, x.attach, x.client_type, x.send_time,
+               x.msg_from <> p_user AND x.msg_id <= s.read_msg_id
+          FROM im_group_member k
+          JOIN im_session s ON s.user_id = k.user_id AND s.session_type = 2 AND s.peer_id = k.group_id
+          JOIN im_message_group x
+            ON x.group_id = span.peer_id AND x.msg_id >= span.first_msg_id AND x.msg_id <= span.last_msg_id
+         WHERE k.group_id = span.peer_id AND k.user_id = p_user AND x.msg_id >= k.joined_at_msg_id
+           AND (k.left_at_msg_id IS NULL OR x.msg_id < k.left_at_msg_id)
+         ORDER BY x.msg_id LIMIT space;
+    END IF;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    space := space - added;
+    EXIT WHEN space <= 0;
+  END LOOP;
 END $function$
 ;

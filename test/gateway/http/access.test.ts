@@ -119,6 +119,7 @@ test('the OpenAPI 3.1 description has every call', async () => {
     'GET /v1/gateways',
     'GET /v1/groups/{group_id}',
     'GET /v1/groups/{group_id}/members',
+    'GET /v1/messages/{from_user_id}/{msg_id}/receipts',
     'GET /v1/users/{user_id}',
     'GET /v1/users/{user_id}/devices',
     'GET /v1/users/{user_id}/messages',

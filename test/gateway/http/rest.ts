@@ -16,7 +16,9 @@ import { createMessageHistory } from '../../../infra/postgres/history.js'
 import { createMessageStore } from '../../../infra/postgres/messages.js'
 import { createPool } from '../../../infra/postgres/pool.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
+import { createReceipts } from '../../../infra/postgres/receipts.js'
 import { createSessionLists } from '../../../infra/postgres/sessions.js'
+import { createTimelines } from '../../../infra/postgres/timelines.js'
 import { createNickNames, createUserChanges, createUserDirectory } from '../../../infra/postgres/users.js'
 import { createPresence } from '../../../infra/redis/presence.js'
 import { createTokenSigner } from '../../../infra/tokens.js'
@@ -101,6 +103,8 @@ type PortsOfTheWorkers = Pick<
   | 'store'
   | 'sessionLists'
   | 'history'
+  | 'receipts'
+  | 'timelines'
   | 'pullLimits'
   | 'reads'
   | 'groups'
@@ -119,6 +123,8 @@ function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
     nickNames: createNickNames(pool),
     sessionLists: createSessionLists(pool),
     history: createMessageHistory(pool),
+    receipts: createReceipts(pool),
+    timelines: createTimelines(pool),
     pullLimits: config,
     reads: createReadMarks(pool),
     groups: createGroupDirectory(pool),

@@ -11,9 +11,12 @@ import { createMessageHistory } from '../../../infra/postgres/history.js'
 import { createMessageStore } from '../../../infra/postgres/messages.js'
 import { createPool } from '../../../infra/postgres/pool.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
+import { createReceipts } from '../../../infra/postgres/receipts.js'
 import { createSessionLists } from '../../../infra/postgres/sessions.js'
+import { createTimelines } from '../../../infra/postgres/timelines.js'
 import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
 import { silentLog } from '../../helpers/log.js'
+import { rowsOf } from '../../helpers/rows.js'
 
 const firstGroup = 2 ** 48
 
@@ -41,7 +44,8 @@ before(async () => {
     SELECT a, 1, b, 3, 0, 0, n * 1000 FROM said WHERE n = 3
     UNION ALL SELECT b, 1, a, 3, 3, 0, n * 1000 FROM said WHERE n = 3`)
   await sayInGroups()
-  await pool.query('VACUUM ANALYZE')
+  // On a connection without time limits: so many rows take their time on a busy machine.
+  await rowsOf(database.url, 'VACUUM ANALYZE')
 })
 
 /** 300 groups of ten members, 20 messages each. */
@@ -159,4 +163,43 @@ test('group messages are stored, fanned out and acked by index', async () => {
   })
   await findsByIndex((n) => createAckStore(pool).flush([{ ...key(n), device: '2', time: 1 }]))
   await findsByIndex((n) => createDeliveryStates(pool).of([key(n), key(n + 1)]))
+})
+
+/** The second member of group n. */
+const inGroup = (n: number) => ({ user_id: n + 1, peer_id: firstGroup + n })
+
+test('history, the latest id and messages by id of groups are found by index', async () => {
+  const history = createMessageHistory(pool)
+  const groups = (n: number) => [inGroup(n), inGroup(n + 20), inGroup(n + 40)]
+  await findsByIndex((n) => history.pages(groups(n).map((each) => ({ ...each, before: 15, limit: 10 }))))
+  await findsByIndex((n) => history.latest(groups(n)))
+  await findsByIndex((n) =>
+    history.byIds([{ ...inGroup(n), msg_ids: [`${firstGroup + n}-1`, `${firstGroup + n}-2`] }]),
+  )
+})
+
+test('read positions in groups are moved by index', async () => {
+  const marks = createReadMarks(pool)
+  await findsByIndex((n) =>
+    marks.mark([
+      { ...inGroup(n), msg_id: '', server_msg_id: 5, time: n },
+      { ...inGroup(n + 20), msg_id: `${firstGroup + n + 20}-7`, server_msg_id: 0, time: n },
+    ]),
+  )
+})
+
+test('receipts of group messages and of single ones are found by index', async () => {
+  const receipts = createReceipts(pool)
+  await findsByIndex((n) =>
+    receipts.of([
+      { user_id: n, msg_id: `${firstGroup + n}-3` },
+      { user_id: 2 * n, msg_id: `${2 * n}-${2 * n + 4}-1` },
+    ]),
+  )
+})
+
+test('a timeline is extended and read by index', async () => {
+  const timelines = createTimelines(pool)
+  await findsByIndex((n) => timelines.pages([{ user_id: n, cursor: 0, limit: 100 }]))
+  await findsByIndex((n) => timelines.pages([{ user_id: n, cursor: 150, limit: 100 }]))
 })
