@@ -132,6 +132,9 @@ async function openOutside(config: Config, needsDatabase: boolean, log: Logger):
   return { bus, redis, pool }
 }
 
+/** By how much a delivery check may come late and still find flushed acks in Redis. */
+const checkSlack_ms = 2_000
+
 const pushProviders = (config: Config, log: Logger) => [
   createLogProvider(log),
   ...(config.PUSH_WEBHOOK_URL === undefined
@@ -151,7 +154,14 @@ function workerPorts(config: Config, redis: Redis, pool: pg.Pool, log: Logger): 
     messages: createMessageReader(pool),
     states: createDeliveryStates(pool),
     acks: createAckStore(pool),
-    pending: createPendingAcks({ redis, keys, presence, policy }),
+    pending: createPendingAcks({
+      redis,
+      keys,
+      lanes: config.TOPIC_PARTITIONS,
+      shown_ms: (config.DELIVERY_CHECK_DELAYS_MS[0] ?? 0) + checkSlack_ms,
+      presence,
+      policy,
+    }),
     presence,
     phones,
     devices: forgettingPhones(createDeviceStore(pool), phones),

@@ -63,7 +63,14 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
     now,
     onLate: (request) => answerBusy(gate, request),
   })
-  const publisher = await createPublisher({ bus, prefix, isSuspended, onFailed: pending.fail, log })
+  const publisher = await createPublisher({
+    bus,
+    prefix,
+    lanes: config.TOPIC_PARTITIONS,
+    isSuspended,
+    onFailed: pending.fail,
+    log,
+  })
   const { publish } = publisher
   const changes = createPresenceChanges({ gate_id: identity.gate_id, prefix, presence, publish, log })
   const writer = createWriter({

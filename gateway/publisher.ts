@@ -20,6 +20,8 @@ export interface Publisher {
 interface PublisherOptions {
   readonly bus: Bus
   readonly prefix: string
+  /** Partitions of the busy topics, as far as this gate knows. */
+  readonly lanes: number
   /** Nothing leaves a gate whose lease is in doubt, not even what was queued before (I9). */
   readonly isSuspended: () => boolean
   readonly onFailed: (request: ClientRequest) => void
@@ -31,42 +33,51 @@ const packedEvents = 500
 /** How long events of packed topics are collected: nobody waits for them. */
 const collect_ms = 20
 
-/**
- * Events of packed topics: while one record of a topic is collected and under way the next waits. Nobody waits for an
- * answer to them; what is lost with a failure comes again (an ack: after the next delivery).
- */
-function createPacking(prefix: string, publish: Publisher['publish'], log: Logger) {
-  const waiting = new Map<AnyTopic, Uint8Array[]>()
-  const underWay = new Map<AnyTopic, Promise<void>>()
+/** Events of one lane of a packed topic, on their way. */
+interface Lane {
+  readonly events: Uint8Array[]
+  underWay: Promise<void> | undefined
+}
 
-  async function send(topic: AnyTopic): Promise<void> {
+/**
+ * Events of packed topics, lane by lane: while one record is collected and under way the next waits. Nobody waits for
+ * an answer to them; what is lost with a failure comes again (an ack: after the next delivery).
+ */
+function createPacking(prefix: string, lanes: number, publish: Publisher['publish'], log: Logger) {
+  const waiting = new Map<string, Lane>()
+
+  async function send(topic: AnyTopic, partition: number, lane: Lane): Promise<void> {
     await pause(collect_ms)
-    for (let events = waiting.get(topic); events?.length; events = waiting.get(topic)) {
-      const value = packEvents(events.splice(0, packedEvents))
-      await publish([{ topic: fullName(prefix, topic), key: null, value }]).catch((error: unknown) =>
-        log.warn({ err: error, topic: topic.name }, 'the bus did not confirm'),
+    while (lane.events.length > 0) {
+      const value = packEvents(lane.events.splice(0, packedEvents))
+      await publish([{ topic: fullName(prefix, topic), key: null, partition, value }]).catch(
+        (error: unknown) => log.warn({ err: error, topic: topic.name }, 'the bus did not confirm'),
       )
     }
-    underWay.delete(topic)
+    lane.underWay = undefined
   }
 
   return {
     add<T extends AnyTopic>(topic: T, event: EventOf<T>): void {
-      const bytes = topic.encode(event)
-      const events = waiting.get(topic)
-      if (events) events.push(bytes)
-      else waiting.set(topic, [bytes])
-      if (!underWay.has(topic)) underWay.set(topic, send(topic))
+      const number: number = (topic.lane?.(event) ?? 0) % lanes
+      const name = `${topic.name}/${number}`
+      let lane = waiting.get(name)
+      if (lane === undefined) {
+        lane = { events: [], underWay: undefined }
+        waiting.set(name, lane)
+      }
+      lane.events.push(topic.encode(event))
+      lane.underWay ??= send(topic, number, lane)
     },
-    /** Resolves when nothing is collected or under way. */
+    /** Resolves when what was added is sent. */
     async settled(): Promise<void> {
-      while (underWay.size > 0) await Promise.all(underWay.values())
+      await Promise.all([...waiting.values()].map(({ underWay }) => underWay))
     },
   }
 }
 
 export async function createPublisher(options: PublisherOptions): Promise<Publisher> {
-  const { bus, prefix, isSuspended, onFailed, log } = options
+  const { bus, prefix, lanes, isSuspended, onFailed, log } = options
   const producer: Producer = await bus.producer('gateway', { beforeSend: () => !isSuspended() })
   let records: OutgoingRecord[] = []
   let requests: ClientRequest[] = []
@@ -87,7 +98,7 @@ export async function createPublisher(options: PublisherOptions): Promise<Publis
     })
   }
 
-  const packing = createPacking(prefix, publish, log)
+  const packing = createPacking(prefix, lanes, publish, log)
 
   return {
     submit(topic, event, request) {

@@ -33,12 +33,15 @@ export interface Topic<Name extends string = string, E = unknown> extends Codec<
   readonly external?: 'read' | 'written'
   /** Several events of one batch that go to the same place become one event. */
   readonly merge?: (events: readonly E[]) => E[]
+  /** One record holds many events of one partition, since a record costs more than what is in it (see packEvents). */
+  readonly packed?: true
   /**
-   * One record holds many events, since a record costs more than what is in it (see packEvents).
-   * 'beside': in the partition with the number of the one that its events came from, so that what was in order
-   * there stays so. 'anywhere': order does not matter.
+   * Instead of by key: in the partition with the number of the one that the worker's own event came from, so that
+   * what was in order there stays so.
    */
-  readonly packed?: 'beside' | 'anywhere'
+  readonly beside?: true
+  /** Instead of by key: in the partition of this number, modulo their count. */
+  readonly lane?: (event: E) => number
   readonly purpose: string
 }
 
@@ -167,6 +170,7 @@ export const topics = {
     name: 'message.stored',
     payload: 'MessageStoredJson',
     key: ({ conversation }) => conversation,
+    beside: true,
     partitions: 'busy',
     retention_ms: 7 * day_ms,
     external: 'read',
@@ -186,7 +190,8 @@ export const topics = {
     name: 'delivery.requested',
     payload: 'DeliveryRequested',
     key: () => null,
-    packed: 'beside',
+    packed: true,
+    beside: true,
     partitions: 'busy',
     retention_ms: 3 * day_ms,
     purpose: 'a stored message and who is to get it',
@@ -207,7 +212,8 @@ export const topics = {
     name: 'delivery.acked',
     payload: 'DeliveryAcked',
     key: () => null,
-    packed: 'anywhere',
+    packed: true,
+    lane: ({ login }) => login.user_id,
     partitions: 'busy',
     retention_ms: 3 * day_ms,
     purpose: 'a device said that it has a message',
@@ -351,16 +357,22 @@ export const deadLetterSettings = (each: AnyTopic, group: string, prefix: string
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** The record that carries an event to its topic. */
+/**
+ * The record that carries an event to its topic.
+ * @param beside the partition of the event that this one follows from
+ */
 export const recordOf = <T extends AnyTopic>(
   prefix: string,
   each: T,
   event: EventOf<T>,
   instance?: string,
+  beside?: number,
 ): OutgoingRecord => {
   const bytes = asBuffer(each.encode(event))
   const value = each.packed === undefined ? bytes : packEvents([bytes])
-  return { topic: fullName(prefix, each, instance), key: each.key(event), value }
+  const partition = each.beside ? beside : each.lane?.(event)
+  const record = { topic: fullName(prefix, each, instance), key: each.key(event), value }
+  return partition === undefined ? record : { ...record, partition }
 }
 
 /**

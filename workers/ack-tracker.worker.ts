@@ -34,8 +34,7 @@ export const ackTracker = defineWorker({
       for (const partition of partitions) {
         const waiting = await pending.read(partition)
         if (waiting === undefined) return false
-        if (waiting.length === 0) continue
-        await acks.flush(waiting)
+        if (waiting.length > 0) await acks.flush(waiting)
         await pending.drop(partition, waiting)
       }
       return true

@@ -9,6 +9,8 @@ import { say, seconds } from './terminal.js'
 
 /** Two cores are what the stack and the tests have to share on a small machine. */
 const concurrency = 2
+/** Of one test file: one that hangs is named and ended, instead of holding up all others. */
+const testLimit_ms = 600_000
 
 /** Compiled test files whose path holds one of the words; all of them when there are no words. */
 function testFiles(root: string, words: readonly string[]): string[] {
@@ -63,6 +65,7 @@ export async function runTests(launch: Launch): Promise<void> {
     const runner = [
       '--test',
       `--test-concurrency=${concurrency}`,
+      `--test-timeout=${testLimit_ms}`,
       '--test-reporter=spec',
       '--enable-source-maps',
     ]

@@ -94,13 +94,13 @@ CREATE TABLE im_message_recv (
   CONSTRAINT im_message_recv_pkey PRIMARY KEY (msg_to, conversation, msg_id)
 ) PARTITION BY HASH (msg_to);
 
-CREATE TABLE im_message_recv_0 PARTITION OF im_message_recv FOR VALUES WITH (modulus 4, remainder 0) WITH (fillfactor=80);
+CREATE TABLE im_message_recv_0 PARTITION OF im_message_recv FOR VALUES WITH (modulus 4, remainder 0) WITH (fillfactor=45);
 
-CREATE TABLE im_message_recv_1 PARTITION OF im_message_recv FOR VALUES WITH (modulus 4, remainder 1) WITH (fillfactor=80);
+CREATE TABLE im_message_recv_1 PARTITION OF im_message_recv FOR VALUES WITH (modulus 4, remainder 1) WITH (fillfactor=45);
 
-CREATE TABLE im_message_recv_2 PARTITION OF im_message_recv FOR VALUES WITH (modulus 4, remainder 2) WITH (fillfactor=80);
+CREATE TABLE im_message_recv_2 PARTITION OF im_message_recv FOR VALUES WITH (modulus 4, remainder 2) WITH (fillfactor=45);
 
-CREATE TABLE im_message_recv_3 PARTITION OF im_message_recv FOR VALUES WITH (modulus 4, remainder 3) WITH (fillfactor=80);
+CREATE TABLE im_message_recv_3 PARTITION OF im_message_recv FOR VALUES WITH (modulus 4, remainder 3) WITH (fillfactor=45);
 
 CREATE TABLE im_message_send (
   from_id bigint NOT NULL,
@@ -250,8 +250,6 @@ CREATE INDEX im_message_send_2_from_id_to_id_msg_id_idx ON public.im_message_sen
 CREATE INDEX im_message_send_3_from_id_to_id_msg_id_idx ON public.im_message_send_3 USING btree (from_id, to_id, msg_id);
 
 CREATE INDEX im_message_send_history ON ONLY public.im_message_send USING btree (from_id, to_id, msg_id);
-
-CREATE INDEX im_session_changed ON public.im_session USING btree (user_id, ((updated / 1000)) DESC, peer_id DESC);
 
 CREATE INDEX im_user_request_age ON public.im_user_request USING btree (created);
 

@@ -45,12 +45,19 @@ function parseAck(field: string, time: string): PendingAck & { readonly time: nu
   return { reader_user_id, device, from_user_id, msg_id, time: Number(time) }
 }
 
+interface LookupSettings {
+  readonly redis: Redis
+  readonly keys: RedisKeys
+  /** The partitions of delivery.acked that gates know of: a reader's acks are in that of its lane. */
+  readonly lanes: number
+}
+
 function* chunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {
   for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size)
 }
 
 /** For who only looks acks up: the delivery check. */
-export function createAckLookup({ redis, keys }: { redis: Redis; keys: RedisKeys }): AckLookup {
+export function createAckLookup({ redis, keys, lanes }: LookupSettings): AckLookup {
   /** Never forgotten, so that an emptied Redis is seen as such by `find`. */
   const partitions = new Set<number>()
 
@@ -58,46 +65,72 @@ export function createAckLookup({ redis, keys }: { redis: Redis; keys: RedisKeys
     for (const partition of await redis.smembers(keys.acksPartitions)) partitions.add(Number(partition))
   }
 
-  /** Values of these fields in one partition, in order. */
-  const valuesOf = async (partition: number, fields: readonly string[]): Promise<(string | null)[]> =>
-    (
-      await Promise.all(
-        [...chunks(fields, fieldsPerCommand)].map((part) => redis.hmget(keys.acks(partition), ...part)),
-      )
-    ).flat()
+  /** Which of these acks are in one partition: their fields. */
+  async function among(partition: number, fields: readonly string[]): Promise<string[]> {
+    const parts = [...chunks(fields, fieldsPerCommand)]
+    const values = await Promise.all(parts.map((part) => redis.hmget(keys.acks(partition), ...part)))
+    return fields.filter(
+      (_, at) => values[Math.floor(at / fieldsPerCommand)]?.[at % fieldsPerCommand] != null,
+    )
+  }
+
+  /** Each ack is looked for in the partition of its reader's lane. */
+  async function inTheirLanes(acks: readonly PendingAck[], fields: readonly string[]): Promise<Set<string>> {
+    const byLane = new Map<number, string[]>()
+    for (const [at, { reader_user_id }] of acks.entries()) {
+      const lane = reader_user_id % partitions.size
+      const group = byLane.get(lane)
+      if (group) group.push(fields[at]!)
+      else byLane.set(lane, [fields[at]!])
+    }
+    const found = await Promise.all([...byLane].map(([lane, group]) => among(lane, group)))
+    return new Set(found.flat())
+  }
+
+  /** Where lanes and partitions were not of one number when the acks were sent, they may be anywhere. */
+  async function anywhere(fields: readonly string[]): Promise<Set<string>> {
+    const found = await Promise.all([...partitions].map((partition) => among(partition, fields)))
+    return new Set(found.flat())
+  }
 
   return {
     async find(acks) {
       if (partitions.size === 0) await learnPartitions()
       const fields = acks.map(ackField)
       const known = [...partitions]
+      const areLanes = partitions.size === lanes && known.every((partition) => partition < lanes)
       // Progress first: Redis works commands off in order, so what it covers is in the hashes that are read next.
       const [, untils, found] = await Promise.all([
         learnPartitions(),
         Promise.all(known.map((partition) => redis.hget(keys.acksClaim(partition), 'until'))),
-        Promise.all(known.map((partition) => valuesOf(partition, fields))),
+        areLanes ? inTheirLanes(acks, fields) : anywhere(fields),
       ])
       const complete = known.length > 0 && known.length === partitions.size
       return {
-        acked: acks.map((_, at) => found.some((values) => values[at] !== null && values[at] !== undefined)),
+        acked: fields.map((field) => found.has(field)),
         handledUntil: complete ? Math.min(...untils.map(Number)) : 0,
       }
     },
   }
 }
 
-interface Settings {
-  readonly redis: Redis
-  readonly keys: RedisKeys
+interface Settings extends LookupSettings {
+  /**
+   * How long a flushed ack stays in Redis, from the flush on: a delivery check that is due by then finds it there and
+   * need not ask PostgreSQL.
+   */
+  readonly shown_ms: number
   readonly presence: Pick<Presence, 'of'>
   readonly policy: LoginPolicy
 }
 
 /** The acks that wait in Redis, under a claim of this process. */
-export function createPendingAcks({ redis, keys, presence, policy }: Settings): PendingAcks {
+export function createPendingAcks({ redis, keys, lanes, shown_ms, presence, policy }: Settings): PendingAcks {
   const claimScript = script(redis, 'acksClaim', claim)
   const progressScript = script(redis, 'acksProgress', progress)
   const token = randomUUID()
+  /** Per partition, acks that were flushed and are still shown to the delivery check: field → when, ms. */
+  const flushed = new Map<number, Map<string, number>>()
 
   /** True for an ack of a login whose place a newer login has taken (I9). */
   async function replacedLogins(acks: readonly Login[]): Promise<(ack: Login) => boolean> {
@@ -113,7 +146,7 @@ export function createPendingAcks({ redis, keys, presence, policy }: Settings): 
   }
 
   return {
-    ...createAckLookup({ redis, keys }),
+    ...createAckLookup({ redis, keys, lanes }),
 
     async add(partition, acks) {
       if (acks.length === 0) return
@@ -146,14 +179,21 @@ export function createPendingAcks({ redis, keys, presence, policy }: Settings): 
       if (!answers || failure) throw failure ?? new Error('Redis gave no answer to a transaction')
       const [owner, acks] = answers.map(([, value]) => value) as [string | null, Record<string, string>]
       if (owner !== token) return undefined
-      return Object.entries(acks).map(([field, time]) => parseAck(field, time))
+      return Object.entries(acks)
+        .filter(([field]) => !flushed.get(partition)?.has(field))
+        .map(([field, time]) => parseAck(field, time))
     },
 
     async drop(partition, acks) {
-      const fields = acks.map(ackField)
+      const known = flushed.get(partition) ?? new Map<string, number>()
+      flushed.set(partition, known)
+      const now = Date.now()
+      for (const ack of acks) known.set(ackField(ack), now)
+      const old = [...known].filter(([, since]) => since + shown_ms <= now).map(([field]) => field)
       await Promise.all(
-        [...chunks(fields, fieldsPerCommand)].map((part) => redis.hdel(keys.acks(partition), ...part)),
+        [...chunks(old, fieldsPerCommand)].map((part) => redis.hdel(keys.acks(partition), ...part)),
       )
+      for (const field of old) known.delete(field)
     },
 
     async progressed(owned, time) {

@@ -61,7 +61,8 @@ const isStored = async (from: number, msg_id: string): Promise<boolean> => {
 const devicesOf = async (user_id: number): Promise<unknown[]> =>
   (await second.api.get(`/v1/users/${user_id}/devices`)).body.devices
 
-test('a gateway that was frozen for 20 s delivers, acks and marks nothing until it has registered again', async () => {
+test('a gateway that was frozen for 20 s delivers, acks and marks nothing until it has registered again', async (t) => {
+  t.after(() => redis.heal())
   const { ada, bo, adas, bos } = await crowd.pair({ gateway: second }, { gateway: first })
   bos.acking = false
   const before = adas.send(bo.user_id, 'before')

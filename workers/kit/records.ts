@@ -12,29 +12,41 @@ export interface Rejected {
   readonly reason: string
 }
 
-/** Emits of one topic and gate, in order. */
+/** What a worker emitted over an event of this partition. */
+export interface Emitted {
+  readonly emit: Emit
+  readonly partition: number
+}
+
+/** Events of one topic that may share records, in order. */
 interface Group {
   readonly topic: AnyTopic
   readonly instance: string | undefined
+  readonly partition: number
   readonly events: unknown[]
 }
 
-/**
- * Events for the same place become one record where their topic says how; order per topic is kept.
- * @param partition that the batch came from
- */
-export function toRecords(prefix: string, emits: readonly Emit[], partition: number): OutgoingRecord[] {
+/** Apart is what goes to different gates, or beside events of different partitions. */
+function groupName(prefix: string, { emit: { topic, instance }, partition }: Emitted): AnyTopic | string {
+  if (instance !== undefined) return fullName(prefix, topic, instance)
+  return topic.beside ? `${topic.name}/${partition}` : topic
+}
+
+/** Events for the same place become one record where their topic says how; order per topic is kept. */
+export function toRecords(prefix: string, emitted: readonly Emitted[]): OutgoingRecord[] {
   const groups = new Map<AnyTopic | string, Group>()
-  for (const { topic, event, instance } of emits) {
-    // The topic itself where there is one of it: a name per event would be made in vain.
-    const name = instance === undefined ? topic : fullName(prefix, topic, instance)
+  for (const each of emitted) {
+    const { topic, event, instance } = each.emit
+    const name = groupName(prefix, each)
     const group = groups.get(name)
     if (group) group.events.push(event)
-    else groups.set(name, { topic, instance, events: [event] })
+    else groups.set(name, { topic, instance, partition: each.partition, events: [event] })
   }
-  return [...groups.values()].flatMap(({ topic, instance, events }) =>
+  return [...groups.values()].flatMap(({ topic, instance, partition, events }) =>
     topic.packed === undefined
-      ? (topic.merge?.(events) ?? events).map((event: unknown) => recordOf(prefix, topic, event, instance))
+      ? (topic.merge?.(events) ?? events).map((event: unknown) =>
+          recordOf(prefix, topic, event, instance, partition),
+        )
       : packedRecords(prefix, topic, events, partition),
   )
 }
@@ -52,7 +64,7 @@ function packedRecords(
   const place = {
     topic: fullName(prefix, topic),
     key: null,
-    ...(topic.packed === 'beside' ? { partition } : {}),
+    ...(topic.beside ? { partition } : {}),
   }
   let parts: Uint8Array[] = []
   let size_bytes = 0
@@ -72,9 +84,9 @@ function packedRecords(
 }
 
 /** Names of the topics that are one per gate, among those of these events. */
-export const gateTopics = (prefix: string, emits: readonly Emit[]): ReadonlySet<string> =>
+export const gateTopics = (prefix: string, emitted: readonly Emitted[]): ReadonlySet<string> =>
   new Set(
-    emits.flatMap(({ topic, instance }) =>
+    emitted.flatMap(({ emit: { topic, instance } }) =>
       instance === undefined ? [] : [fullName(prefix, topic, instance)],
     ),
   )

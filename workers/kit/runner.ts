@@ -9,8 +9,9 @@ import type { Logger } from '../../schemas/log.js'
 import { packEvents } from '../../schemas/packing.js'
 import { type AnyTopic, eventsIn, fullName } from '../../schemas/topics.js'
 import { createCheckpointing } from './checkpoint.js'
-import { deadLetter, gateTopics, publishAll, type Rejected, toRecords } from './records.js'
-import type { AnyWorker, Emit, Outcome, Place } from './worker.js'
+import { deadLetter, type Emitted, gateTopics, publishAll, type Rejected, toRecords } from './records.js'
+import { takeTurns } from './turns.js'
+import type { AnyWorker, Outcome, Place } from './worker.js'
 
 /** What every worker runs on. */
 export interface Frame {
@@ -59,10 +60,16 @@ export async function runWorker(worker: AnyWorker, ports: unknown, frame: Frame)
   const checkpointing = worker.checkpoint && createCheckpointing(worker, ports, frame)
   const handle = createBatchHandler(worker, ports, frame, producer)
   const delayMs = frame.delayOf(worker.consumes)
+  // A check may wait for long, and a checkpoint goes by partition: these keep to themselves.
+  const together = delayMs === undefined && !checkpointing ? takeTurns(handle) : undefined
+  const alone = (batch: RecordBatch) => handle([batch])
+  const onBatch = checkpointing
+    ? (batch: RecordBatch) => checkpointing.around(batch, alone)
+    : (together ?? alone)
   const consumer: Consumer = await frame.bus.consumer({
     group: worker.name,
     topics: [fullName(frame.prefix, worker.consumes)],
-    onBatch: checkpointing ? (batch) => checkpointing.around(batch, handle) : handle,
+    onBatch: (batch) => alive(batch, () => onBatch(batch)),
     ...(delayMs === undefined ? {} : { delayMs }),
     // What is flushed or falls due later is in no hurry.
     relaxed: delayMs !== undefined || worker.checkpoint !== undefined,
@@ -81,41 +88,43 @@ export async function runWorker(worker: AnyWorker, ports: unknown, frame: Frame)
   }
 }
 
+/** Without a limit of its own a worker handles this many records at once. */
+const recordsAtOnce = 1_000
+
 function createBatchHandler(worker: AnyWorker, ports: unknown, frame: Frame, producer: Producer) {
-  /** Answers how many events were rejected and emitted. */
-  async function handleSlice(records: readonly IncomingRecord[], partition: number) {
+  /** Answers how many events there were, were rejected and emitted. */
+  async function handleSlice(records: readonly IncomingRecord[]) {
     const { entries, rejected } = decode(worker, records)
-    const emits: Emit[] = []
-    await handleEntries(worker, ports, frame, entries, emits, rejected)
+    const emitted: Emitted[] = []
+    await handleEntries(worker, ports, frame, entries, emitted, rejected)
     for (const { record, reason } of rejected) {
-      const { topic, offset } = record
+      const { topic, partition, offset } = record
       const place = { worker: worker.name, topic, partition, offset }
       frame.log.warn({ ...place, reason }, 'event rejected to the dead letters')
     }
     const outgoing = [
-      ...toRecords(frame.prefix, emits, partition),
+      ...toRecords(frame.prefix, emitted),
       ...rejected.map((each) => deadLetter(worker.name, each)),
     ]
-    await publishAll(producer, outgoing, gateTopics(frame.prefix, emits))
-    return { events: entries.length, rejected: rejected.length, emitted: emits.length }
+    await publishAll(producer, outgoing, gateTopics(frame.prefix, emitted))
+    return { events: entries.length, rejected: rejected.length, emitted: emitted.length }
   }
 
-  return async (batch: RecordBatch): Promise<void> => {
+  return async (batches: readonly RecordBatch[]): Promise<void> => {
     const started = Date.now()
     const total = { events: 0, rejected: 0, emitted: 0 }
-    await alive(batch, async () => {
-      for (const records of slices(batch.records, worker.eventsAtOnce)) {
-        const counts = await handleSlice(records, batch.partition)
-        total.events += counts.events
-        total.rejected += counts.rejected
-        total.emitted += counts.emitted
-      }
-    })
+    const all = batches.flatMap(({ records }) => records)
+    for (const records of slices(all, worker.eventsAtOnce ?? recordsAtOnce)) {
+      const counts = await handleSlice(records)
+      total.events += counts.events
+      total.rejected += counts.rejected
+      total.emitted += counts.emitted
+    }
     frame.observe?.({
       worker: worker.name,
       ...total,
       duration_ms: Date.now() - started,
-      age_ms: Date.now() - (batch.records[0]?.timestamp ?? started),
+      age_ms: Date.now() - (all[0]?.timestamp ?? started),
     })
   }
 }
@@ -138,7 +147,7 @@ async function alive(batch: RecordBatch, work: () => Promise<void>): Promise<voi
   if (lost !== undefined) throw lost
 }
 
-function* slices<T>(items: readonly T[], size = items.length): Generator<readonly T[]> {
+function* slices<T>(items: readonly T[], size: number): Generator<readonly T[]> {
   for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size)
 }
 
@@ -171,13 +180,13 @@ async function handleEntries(
   ports: unknown,
   frame: Frame,
   entries: readonly Entry[],
-  emits: Emit[],
+  emitted: Emitted[],
   rejected: Rejected[],
 ): Promise<void> {
   if (entries.length === 0) return
   try {
     const done = await attempt(worker, ports, entries)
-    emits.push(...done.emits)
+    emitted.push(...done.emitted)
     rejected.push(...done.rejected)
   } catch (error) {
     const [only] = entries
@@ -188,8 +197,8 @@ async function handleEntries(
       return
     }
     const middle = Math.ceil(entries.length / 2)
-    await handleEntries(worker, ports, frame, entries.slice(0, middle), emits, rejected)
-    await handleEntries(worker, ports, frame, entries.slice(middle), emits, rejected)
+    await handleEntries(worker, ports, frame, entries.slice(0, middle), emitted, rejected)
+    await handleEntries(worker, ports, frame, entries.slice(middle), emitted, rejected)
   }
 }
 
@@ -199,14 +208,14 @@ async function attempt(worker: AnyWorker, ports: unknown, entries: readonly Entr
     ports,
     entries.map((entry) => entry.place),
   )
-  const emits: Emit[] = []
+  const emitted: Emitted[] = []
   const rejected: Rejected[] = []
   const rows: unknown[] = []
   const places: Place[] = []
   for (const entry of entries) {
     const { event, place } = entry
     for (const outcome of decideOrReject(worker, event, loaded, place)) {
-      if (outcome.kind === 'emit') emits.push(outcome)
+      if (outcome.kind === 'emit') emitted.push({ emit: outcome, partition: place.partition })
       else if (outcome.kind === 'reject') rejected.push(rejection(worker, entry, outcome.reason))
       else {
         rows.push(outcome.row)
@@ -217,9 +226,10 @@ async function attempt(worker: AnyWorker, ports: unknown, entries: readonly Entr
   if (rows.length > 0) {
     const results: readonly unknown[] = (await worker.save?.(rows, ports, places)) ?? []
     for (const [at, row] of rows.entries())
-      for (const each of worker.saved?.(row, results[at]) ?? []) emits.push(each as Emit)
+      for (const emit of worker.saved?.(row, results[at]) ?? [])
+        emitted.push({ emit, partition: places[at]?.partition ?? 0 })
   }
-  return { emits, rejected }
+  return { emitted, rejected }
 }
 
 /** Of a packed record only this event's bytes, as a record of its own. */

@@ -1,9 +1,5 @@
 -- Session lists by whole seconds, and read positions (spec 2, "Pulling", "Read and unread").
 
--- Lists are ordered by (updated in seconds, peer), both falling: pages follow this index.
-DROP INDEX im_session_changed;
-CREATE INDEX im_session_changed ON im_session (user_id, (updated / 1000) DESC, peer_id DESC);
-
 -- When the read that moved read_msg_id reached its gate, ms. A request with this very time and number is that
 -- read again: the worker may have died between COMMIT and publishing, so it is answered as the first time.
 ALTER TABLE im_session ADD COLUMN read_at bigint NOT NULL DEFAULT 0;

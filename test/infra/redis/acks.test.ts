@@ -8,7 +8,8 @@ import { freshRedis } from '../../helpers/redis.js'
 const { redis, keys, forgetAll } = freshRedis()
 const policy = 'one-per-type'
 const presence = createPresence({ redis, keys, policy })
-const tracker = () => createPendingAcks({ redis, keys, presence, policy })
+const lanes = 2
+const tracker = (shown_ms = 0) => createPendingAcks({ redis, keys, lanes, shown_ms, presence, policy })
 
 const ack = (reader_user_id: number, device: string, msg_id: string) => ({
   reader_user_id,
@@ -92,7 +93,7 @@ test('progress is written only under the claim of each partition', async () => {
 
 test('a look-up finds acks of any partition, and how far all partitions are', async () => {
   const acks = tracker()
-  const lookup = createAckLookup({ redis, keys })
+  const lookup = createAckLookup({ redis, keys, lanes })
   assert.deepEqual(await lookup.find([ack(1, '2', 'm')]), { acked: [false], handledUntil: 0 })
   await acks.claim([0, 1])
   await acks.progressed([0], 900)
@@ -105,9 +106,25 @@ test('a look-up finds acks of any partition, and how far all partitions are', as
   assert.equal((await lookup.find([])).handledUntil, 700)
 })
 
+test('a look-up finds acks anywhere while the partitions are not as many as the lanes', async () => {
+  const acks = tracker()
+  await acks.claim([0, 1, 2])
+  await acks.add(2, [{ ...ack(1, '2', 'm'), ...from(1) }])
+  assert.deepEqual((await createAckLookup({ redis, keys, lanes }).find([ack(1, '2', 'm')])).acked, [true])
+})
+
+test('a flushed ack is read no more, but shown to look-ups for a while', async () => {
+  const acks = tracker(60_000)
+  await acks.claim([0, 1])
+  await acks.add(1, [{ ...ack(1, '2', 'm'), ...from(1) }])
+  await acks.drop(1, [ack(1, '2', 'm')])
+  assert.deepEqual(await acks.read(1), [])
+  assert.deepEqual((await acks.find([ack(1, '2', 'm')])).acked, [true])
+})
+
 test('an emptied Redis is known as such until every partition was claimed and handled again', async () => {
   const acks = tracker()
-  const lookup = createAckLookup({ redis, keys })
+  const lookup = createAckLookup({ redis, keys, lanes })
   await acks.claim([0, 1])
   await acks.progressed([0, 1], 900)
   assert.equal((await lookup.find([])).handledUntil, 900)
