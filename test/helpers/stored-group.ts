@@ -1,14 +1,13 @@
-/** A group in the database, made row by row: what sending, fanning out and changing a group leave behind. */
+/** A group in the database: its changes made row by row, its messages stored and fanned out as the workers do. */
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
+import { createGroupFanout } from '../../infra/postgres/fanout.js'
+import { createMessageStore } from '../../infra/postgres/messages.js'
 import { inTransaction } from '../../infra/postgres/pool.js'
-
-const text = 1
-const notification = 6
+import { conversationOf } from '../../schemas/ids.js'
 
 interface Said {
   readonly msg_id?: string
-  readonly msg_type?: number
   /** The members' copies and sessions are not made yet. */
   readonly unfanned?: boolean
 }
@@ -16,7 +15,7 @@ interface Said {
 export interface StoredGroup {
   readonly group_id: number
   /** One message of a member; answers its number. */
-  say(from: number, content: string | Buffer, more?: Said): Promise<number>
+  say(from: number, content: string, more?: Said): Promise<number>
   /** Answers the number of the change. Joining again starts a new horizon. */
   join(user: number): Promise<number>
   leave(user: number): Promise<number>
@@ -31,28 +30,13 @@ const endMembership = 'UPDATE im_group_member SET left_at_msg_id = $3 WHERE grou
 
 const insertSent = `INSERT INTO im_message_send (from_id, client_msg_id, msg_id, to_id, group_id, msg_type, msg_content,
     content_hash, cmd_id, msg_seq, client_type, created, updated)
-  VALUES ($1, $2, $3, $4, $4, $5, $6, '', 769, 1, 2, $3, $3)`
+  VALUES ($1, $2, $3, $4, $4, 6, '{}', '', 769, 1, 2, $3, $3)`
 const insertStored = `INSERT INTO im_message_group (group_id, msg_id, msg_from, client_msg_id, client_type, msg_type,
     content, cmd_id, msg_seq, send_time)
-  VALUES ($4, $3, $1, $2, 2, $5, $6, 769, 1, $3)`
+  VALUES ($4, $3, $1, $2, 2, 6, '{}', 769, 1, $3)`
 const listForSender = `INSERT INTO im_session AS s (user_id, session_type, peer_id, last_msg_id, created, updated)
   VALUES ($1, 2, $2, $3, $3, $3)
   ON CONFLICT (user_id, session_type, peer_id) DO UPDATE SET last_msg_id = greatest(s.last_msg_id, $3)`
-
-const fanOut = `WITH copies AS (
-    INSERT INTO im_message_recv (msg_to, conversation, msg_id, msg_from, group_id, client_msg_id, client_type, msg_type,
-                                 cmd_id, msg_seq, send_time)
-      SELECT k.user_id, 'g:' || x.group_id, x.msg_id, x.msg_from, x.group_id, x.client_msg_id, 2, x.msg_type, 769, 1, x.msg_id
-        FROM im_message_group x JOIN im_group_member k ON k.group_id = x.group_id
-       WHERE x.group_id = $1 AND x.msg_id = $2 AND k.user_id <> x.msg_from
-         AND k.joined_at_msg_id <= x.msg_id AND (k.left_at_msg_id IS NULL OR k.left_at_msg_id > x.msg_id)
-    RETURNING msg_to, msg_type
-  )
-  INSERT INTO im_session AS s (user_id, session_type, peer_id, last_msg_id, unread, created, updated)
-    SELECT msg_to, 2, $1, $2, CASE WHEN msg_type = 6 THEN 0 ELSE 1 END, $2, $2 FROM copies ORDER BY msg_to
-  ON CONFLICT (user_id, session_type, peer_id) DO UPDATE
-    SET last_msg_id = greatest(s.last_msg_id, $2),
-        unread = s.unread + CASE WHEN $2 > s.read_msg_id THEN excluded.unread ELSE 0 END`
 
 /** A group of these members, with the message of its creation. The first one owns it. */
 export async function storeGroup(pool: pg.Pool, members: readonly number[]): Promise<StoredGroup> {
@@ -64,47 +48,60 @@ export async function storeGroup(pool: pg.Pool, members: readonly number[]): Pro
   })
   const group_id = rows[0]?.group_id ?? 0
 
-  /** @param change what the number is needed for */
-  const append = (
-    from: number,
-    content: Buffer,
-    more: Said,
-    change?: (client: pg.PoolClient, number: number) => Promise<unknown>,
-  ): Promise<number> =>
-    inTransaction(pool, async (client) => {
+  const conversation = conversationOf(owner, group_id)
+  const store = createMessageStore(pool)
+  const fanout = createGroupFanout(pool)
+
+  async function fanOut(server_msg_id: number): Promise<void> {
+    await fanout.fanOut([{ group_id, server_msg_id }])
+  }
+
+  /** A NOTIFICATION and the members that it changes. */
+  async function change(by: number, users: readonly number[], sql: string): Promise<number> {
+    const number = await inTransaction(pool, async (client) => {
       const counted = await client.query<{ number: number }>({
         text: `INSERT INTO im_conversation AS c (conversation, last_msg_id) VALUES ($1, 1)
                ON CONFLICT (conversation) DO UPDATE SET last_msg_id = c.last_msg_id + 1 RETURNING last_msg_id AS number`,
-        values: [`g:${group_id}`],
+        values: [conversation],
       })
-      const number = counted.rows[0]?.number ?? 0
-      await change?.(client, number)
-      const message = [from, more.msg_id ?? randomUUID(), number, group_id, more.msg_type ?? text, content]
+      const taken = counted.rows[0]?.number ?? 0
+      for (const user of users) await client.query({ text: sql, values: [group_id, user, taken] })
+      const message = [by, randomUUID(), taken, group_id]
       await client.query({ text: insertSent, values: message })
       await client.query({ text: insertStored, values: message })
-      await client.query({ text: listForSender, values: [from, group_id, number] })
-      if (!more.unfanned) await client.query({ text: fanOut, values: [group_id, number] })
-      return number
+      await client.query({ text: listForSender, values: [by, group_id, taken] })
+      return taken
     })
+    await fanOut(number)
+    return number
+  }
 
-  const changeMember = (user: number, sql: string) =>
-    append(user, Buffer.from('{}'), { msg_type: notification }, (client, number) =>
-      client.query({ text: sql, values: [group_id, user, number] }),
-    )
-
-  await append(owner, Buffer.from('{}'), { msg_type: notification }, async (client, number) => {
-    for (const member of members)
-      await client.query({ text: insertMember, values: [group_id, member, number] })
-  })
+  await change(owner, members, insertMember)
 
   return {
     group_id,
-    say: (from, content, more = {}) => append(from, Buffer.from(content as string), more),
-    join: (user) => changeMember(user, insertMember),
-    leave: (user) => changeMember(user, endMembership),
-    async fanOut(number) {
-      await pool.query({ text: fanOut, values: [group_id, number] })
+    async say(from, content, { msg_id = randomUUID(), unfanned = false } = {}) {
+      const [stored] = await store.store([
+        {
+          from_user_id: from,
+          to_session_id: group_id,
+          msg_id,
+          conversation,
+          msg_type: 1,
+          msg_data: Buffer.from(content),
+          attach: null,
+          mention: [],
+          msg_seq: 1,
+          client_type: 2,
+        },
+      ])
+      if (stored?.res_code !== 0) throw new Error('the message was not stored')
+      if (!unfanned) await fanOut(stored.server_msg_id)
+      return stored.server_msg_id
     },
+    join: (user) => change(user, [user], insertMember),
+    leave: (user) => change(user, [user], endMembership),
+    fanOut,
     async session(user) {
       const found = await pool.query<Record<string, unknown>>({
         text: 'SELECT * FROM im_session WHERE user_id = $1 AND session_type = 2 AND peer_id = $2',

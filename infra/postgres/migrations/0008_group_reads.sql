@@ -33,17 +33,20 @@ BEGIN
           AND y.msg_id >= k.joined_at_msg_id AND (k.left_at_msg_id IS NULL OR y.msg_id < k.left_at_msg_id)
         ORDER BY y.msg_id DESC LIMIT 1)) x ON true;
 
-  -- History shows a message before its fan-out does, so a member may have read what is not in their list yet.
-  INSERT INTO im_session (user_id, session_type, peer_id, created, updated)
-    SELECT DISTINCT a.u, 2, a.g, p_now, p_now FROM unnest(p_user, p_group, numbers) a(u, g, n)
-     WHERE a.n IS NOT NULL
-       AND NOT EXISTS (SELECT FROM im_session s WHERE s.user_id = a.u AND s.session_type = 2 AND s.peer_id = a.g)
-     ORDER BY 1, 3
-    ON CONFLICT DO NOTHING;
-  -- In the order of the fan-out. Copies that it makes for these readers are from here on either committed and counted
-  -- below, or add themselves after us (promise I6).
+  -- History shows a message before its fan-out does, so a member may have read what is not in their list yet. Then
+  -- the sessions of all are locked by this, in the same order.
+  IF EXISTS (SELECT FROM unnest(p_user, p_group, numbers) a(u, g, n)
+              WHERE a.n IS NOT NULL AND NOT EXISTS (
+                SELECT FROM im_session s WHERE s.user_id = a.u AND s.session_type = 2 AND s.peer_id = a.g)) THEN
+    INSERT INTO im_session AS s (user_id, session_type, peer_id, created, updated)
+      SELECT DISTINCT a.u, 2, a.g, p_now, p_now FROM unnest(p_user, p_group, numbers) a(u, g, n)
+       WHERE a.n IS NOT NULL ORDER BY 1, 3
+      ON CONFLICT (user_id, session_type, peer_id) DO UPDATE SET read_at = s.read_at;
+  END IF;
+  -- In the order of the fan-out, so that the two never wait for each other in a circle. Copies that it makes for these
+  -- readers are from here on either committed and counted below, or add themselves after us (promise I6).
   PERFORM FROM im_session s
-    JOIN (SELECT DISTINCT a.u, a.g FROM unnest(p_user, p_group) a(u, g)) k
+    JOIN (SELECT DISTINCT a.u, a.g FROM unnest(p_user, p_group, numbers) a(u, g, n) WHERE a.n IS NOT NULL) k
       ON s.user_id = k.u AND s.session_type = 2 AND s.peer_id = k.g
    ORDER BY s.user_id, s.peer_id FOR UPDATE OF s;
 

@@ -173,23 +173,39 @@ test('after joining again the first read counts only what the new membership cov
   assert.deepEqual(await position(group, 2), [joined + 1, 2])
 })
 
-test('unread stays exact while members write and read at the same time', async () => {
+test('unread stays exact while members write, come, go and read, and messages are fanned out late and twice', async () => {
   const group = await groupWith(1)
+  const late: number[] = []
   const writing = [1, 2, 3].map(async (user) => {
-    for (let n = 0; n < 20; n++) await group.say(user, `${n}`)
+    for (let n = 0; n < 20; n++) {
+      const number = await group.say(user, `${n}`, { unfanned: n % 3 === 0 })
+      if (n % 3 === 0) late.push(number)
+      if (n % 4 === 0) await Promise.all(late.map((each) => group.fanOut(each)))
+    }
   })
-  const reading = [1, 2, 3].map(async (user) => {
-    for (let n = 1; n <= 40; n++) await marks.mark([read(user, group, n), read(user, group, n + 3)])
+  const changing = async () => {
+    for (let n = 0; n < 5; n++) {
+      await group.join(4)
+      await group.leave(4)
+    }
+    await group.join(4)
+  }
+  const reading = [1, 2, 3, 4].map(async (user) => {
+    for (let n = 1; n <= 40; n++)
+      await marks.mark([read(user, group, n * 2), read(user, group, n), read((user % 4) + 1, group, n)])
   })
-  await Promise.all([...writing, ...reading])
-  const { rows } = await chat.pool.query<{ exact: boolean }>({
-    text: `SELECT s.unread = (SELECT count(*) FROM im_message_recv m WHERE m.msg_to = s.user_id
-              AND m.conversation = $2 AND m.msg_id > s.read_msg_id AND m.msg_type <> 6) AS exact
-             FROM im_session s WHERE s.session_type = 2 AND s.peer_id = $1`,
+  await Promise.all([...writing, changing(), ...reading])
+  await Promise.all(late.map((each) => group.fanOut(each)))
+  const { rows } = await chat.pool.query<{ unread: number; counted: number; visible: number }>({
+    text: `SELECT s.unread,
+                  (SELECT count(*) FROM im_message_recv m WHERE m.msg_to = s.user_id AND m.conversation = $2
+                      AND m.msg_id > s.read_msg_id AND m.msg_type <> 6) AS counted,
+                  (SELECT count(*) FROM im_message_group x WHERE x.group_id = s.peer_id AND x.msg_from <> s.user_id
+                      AND x.msg_id > s.read_msg_id AND x.msg_id >= k.joined_at_msg_id AND x.msg_type <> 6) AS visible
+             FROM im_session s JOIN im_group_member k ON k.group_id = s.peer_id AND k.user_id = s.user_id
+            WHERE s.session_type = 2 AND s.peer_id = $1 AND s.user_id < 4`,
     values: [group.group_id, `g:${group.group_id}`],
   })
-  assert.deepEqual(
-    rows.map((row) => row.exact),
-    [true, true, true],
-  )
+  assert.equal(rows.length, 3)
+  for (const { unread, counted, visible } of rows) assert.deepEqual([unread, counted], [visible, visible])
 })
