@@ -4,7 +4,7 @@ import { conversationOf, isGroupId } from '../schemas/ids.js'
 import { commands } from '../schemas/packets.js'
 import { topics } from '../schemas/topics.js'
 import { answer } from './kit/answers.js'
-import { fanOut, messageBody } from './kit/deliveries.js'
+import { messageBody } from './kit/deliveries.js'
 import { defineWorker, type EmitOf, emit, save } from './kit/worker.js'
 import type { MessageStore, NewMessage, StoredMessage } from './ports/messages.js'
 import type { NickNames } from './ports/users.js'
@@ -102,7 +102,7 @@ function passOn(
     stored_time: stored.stored_time,
     msg_type: row.msg_type,
   }
-  if (session_type === kCIM_SESSION_TYPE_GROUP) return fanOut(request)
+  if (session_type === kCIM_SESSION_TYPE_GROUP) return emit(topics.fanoutRequested, request)
   const reader_user_id = to_session_id === from_user_id ? [] : [to_session_id]
   return emit(topics.deliveryRequested, { ...request, reader_user_id })
 }

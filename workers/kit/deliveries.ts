@@ -64,10 +64,6 @@ export const triggerPush = (
 ): EmitOf<typeof topics.pushTriggered> =>
   emit(topics.pushTriggered, { reader_user_id, device, ref, reason, time, ...(msg_type ? { msg_type } : {}) })
 
-/** A stored message of a group, whether someone wrote it or it tells of a change, is to reach the members. */
-export const fanOut = (request: event.IFanoutRequested): EmitOf<typeof topics.fanoutRequested> =>
-  emit(topics.fanoutRequested, request)
-
 /**
  * A stored message as its readers get it, without msg_feature (spec 1, "Times and states").
  * @param from_nick_name only with SEND_NICK_NAME
