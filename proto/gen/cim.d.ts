@@ -5544,6 +5544,9 @@ export namespace coffeechat {
             /** FanoutRequested msg_type. */
             msg_type: (number|null);
 
+            /** FanoutRequested readers_only. */
+            readers_only: (boolean|null);
+
             /**
              * Encodes the specified FanoutRequested message. Does not implicitly {@link coffeechat.event.FanoutRequested.verify|verify} messages.
              * @param message FanoutRequested message or plain object to encode
@@ -5582,6 +5585,9 @@ export namespace coffeechat {
 
                 /** FanoutRequested msg_type */
                 msg_type?: (number|null);
+
+                /** FanoutRequested readers_only */
+                readers_only?: (boolean|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

@@ -7981,6 +7981,7 @@ export const coffeechat = $root.coffeechat = (() => {
             FanoutRequested.prototype.origin = null;
             FanoutRequested.prototype.stored_time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             FanoutRequested.prototype.msg_type = null;
+            FanoutRequested.prototype.readers_only = null;
 
             FanoutRequested.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -7995,6 +7996,8 @@ export const coffeechat = $root.coffeechat = (() => {
                 writer.uint32(32).uint64(message.stored_time);
                 if (message.msg_type != null && $Object.hasOwnProperty.call(message, "msg_type"))
                     writer.uint32(40).uint32(message.msg_type);
+                if (message.readers_only != null && $Object.hasOwnProperty.call(message, "readers_only"))
+                    writer.uint32(48).bool(message.readers_only);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -8056,6 +8059,12 @@ export const coffeechat = $root.coffeechat = (() => {
                             if (wireType !== 0)
                                 break;
                             message.msg_type = reader.uint32();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                break;
+                            message.readers_only = reader.bool();
                             continue;
                         }
                     }

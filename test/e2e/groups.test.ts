@@ -75,6 +75,13 @@ async function notice(of: Person, group_id: number) {
   return { by: body.user_id, changed: body.changed_list.map(({ user_id, type }) => [user_id, type]) }
 }
 
+const numbersReceived = ({ device }: Person, group_id: number) =>
+  new Set(
+    device.journal
+      .filter(({ kind, to_session_id }) => kind === 'received' && to_session_id === group_id)
+      .map(({ server_msg_id }) => server_msg_id ?? 0),
+  )
+
 const listOf = async ({ user_id, device }: Person) =>
   (await device.ask('GROUP_LIST_REQ', { user_id }, 'GROUP_LIST_RSP')).group_version_list
 const membersOf = ({ user_id, device }: Person, group_id: number) =>
@@ -135,6 +142,10 @@ test('who is invited, removed and leaves is told to all, the removed included', 
   assert.equal(await code(di, 'GROUP_EXIT_REQ', { group_id }), 0)
   for (const each of [ada, bo, di])
     assert.deepEqual(await notice(each, group_id), { by: di.user_id, changed: [[di.user_id, removed]] })
+  await conditionHolds('bo was told of all four changes', () => numbersReceived(bo, group_id).size === 4)
+  await Promise.all([cy, di].map(({ device }) => device.settle()))
+  assert.deepEqual([...numbersReceived(cy, group_id)], [2], 'the removed see nothing of their removal')
+  assert.deepEqual([...numbersReceived(di, group_id)], [2, 3], 'nor do those who left, of their leaving')
   assert.deepEqual(await listOf(cy), [])
   assert.deepEqual((await membersOf(bo, group_id)).member_id_list, [ada.user_id, bo.user_id])
 })
@@ -212,13 +223,6 @@ test('what is not one’s own group is refused; what is no group is a BAD_REQUES
     kCIM_ERR_NOT_FOUND,
   )
 })
-
-const numbersReceived = ({ device }: Person, group_id: number) =>
-  new Set(
-    device.journal
-      .filter(({ kind, to_session_id }) => kind === 'received' && to_session_id === group_id)
-      .map(({ server_msg_id }) => server_msg_id ?? 0),
-  )
 
 test('who is removed while messages are on their way gets all that came before, and none after', async () => {
   const [ada, bo, cy] = [await person(0), await person(1), await person(1)]

@@ -64,6 +64,19 @@ test('a message without readers goes to the sender’s other devices', () => {
   )
 })
 
+test('a sender who left with the message gets no copy, however many readers there are', () => {
+  const left = { ...requested, readers_only: true }
+  const parts =
+    groupFanout.saved?.(
+      left,
+      Array.from({ length: 501 }, (_, at) => at + 2),
+    ) ?? []
+  assert.deepEqual(
+    parts.map(({ event }) => event.readers_only),
+    [true, true],
+  )
+})
+
 test('order within a group is kept: the key is the conversation', () => {
   assert.equal(topics.fanoutRequested.key(requested), `g:${group_id}`)
 })

@@ -141,6 +141,15 @@ test('a change is answered, fanned out, reported, and told to the devices of tho
   assert.notDeepEqual(origin.device, event.origin.device)
 })
 
+test('who leaves gets no copy of the message that says so', () => {
+  const copies = (kind: string) =>
+    (
+      after(asked('exit', { group_id }), changedBy(kind, ['1']))
+        .fanned[0] as coffeechat.event.IFanoutRequested
+    ).readers_only ?? false
+  assert.deepEqual([copies('group.member_left'), copies('group.members_removed')], [true, false])
+})
+
 test('nothing but the answer follows from a refusal, and from what is so already', () => {
   const refusal = { code: kCIM_ERR_FORBIDDEN, reason: 'no' }
   for (const outcome of [

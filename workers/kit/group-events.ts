@@ -29,7 +29,13 @@ const refOf = (stored: StoredNotification): event.IMessageRef => ({
   server_msg_id: stored.server_msg_id,
 })
 
-/** The NOTIFICATION on its way to the members. @param from_nick_name only with SEND_NICK_NAME */
+const contentOf = ({ msg_data }: StoredNotification): GroupNotification =>
+  JSON.parse(Buffer.from(msg_data).toString())
+
+/**
+ * The NOTIFICATION on its way to the members; who left with it does not get it.
+ * @param from_nick_name only with SEND_NICK_NAME
+ */
 export const fanOut = (
   origin: event.IOrigin,
   { notification }: GroupChanged,
@@ -41,6 +47,7 @@ export const fanOut = (
     origin: { ...origin, device: serversDevice },
     stored_time: notification.stored_time,
     msg_type: notification.msg_type,
+    ...(contentOf(notification).notification === 'group.member_left' ? { readers_only: true } : {}),
   })
 
 /** The NOTIFICATION for businesses. */
@@ -62,9 +69,7 @@ function membersChanged({
   notification,
   members,
 }: GroupChanged): CIM.Group.ICIMGroupMemberChangedNotify | undefined {
-  const { notification: kind, data } = JSON.parse(
-    Buffer.from(notification.msg_data).toString(),
-  ) as GroupNotification
+  const { notification: kind, data } = contentOf(notification)
   const changed = (users: readonly number[], type: CIM.Group.CIMGroupMemberChangedType) => ({
     user_id: notification.from_user_id,
     group_id: notification.to_session_id,
