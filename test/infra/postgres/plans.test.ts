@@ -7,6 +7,8 @@ import { after, before, test } from 'node:test'
 import type pg from 'pg'
 import { createAckStore, createDeliveryStates } from '../../../infra/postgres/deliveries.js'
 import { createGroupFanout } from '../../../infra/postgres/fanout.js'
+import { createGroupChanges } from '../../../infra/postgres/group-changes.js'
+import { createGroupDirectory } from '../../../infra/postgres/groups.js'
 import { createMessageHistory } from '../../../infra/postgres/history.js'
 import { createMessageStore } from '../../../infra/postgres/messages.js'
 import { createPool } from '../../../infra/postgres/pool.js'
@@ -202,4 +204,38 @@ test('a timeline is extended and read by index', async () => {
   const timelines = createTimelines(pool)
   await findsByIndex((n) => timelines.pages([{ user_id: n, cursor: 0, limit: 100 }]))
   await findsByIndex((n) => timelines.pages([{ user_id: n, cursor: 150, limit: 100 }]))
+})
+
+test('groups and their members are found by index, for who asks and for who changes them', async () => {
+  const directory = createGroupDirectory(pool)
+  await findsByIndex((n) => directory.ofUser(n + 20))
+  await findsByIndex((n) => directory.of([firstGroup + n, firstGroup + n + 1], n))
+  await findsByIndex((n) => directory.member(firstGroup + n, n))
+  await findsByIndex((n) => directory.members({ group_id: firstGroup + n, after: n, limit: 5 }))
+  const changes = createGroupChanges(pool)
+  await findsByIndex((n) =>
+    changes.apply([
+      {
+        msg_id: `change ${n}`,
+        digest: Buffer.from('digest'),
+        group_id: firstGroup + n,
+        owner_id: undefined,
+        named: [n, n + 1, n + 50],
+        msg_seq: 1,
+        client_type: 2,
+        judge: () => ({
+          kind: 'planned',
+          plan: {
+            from: n,
+            notification: { notification: 'group.changed', data: { operator: `${n}`, members: [] } },
+            group: { owner_id: n + 1 },
+            added: [n + 50],
+            removed: [n + 2],
+            roles: [{ user_id: n + 1, role: 2 }],
+            muted: { members: [n + 3], until: 5 },
+          },
+        }),
+      },
+    ]),
+  )
 })
