@@ -57,7 +57,9 @@ export function answerChange(asked: Asked, outcome: GroupOutcome) {
   const { origin } = asked.event
   const { operation } = asked.call
   if (!isPacket(asked))
-    return httpAnswer(origin, operation === 'create' ? 201 : 200, shown({ group: groupShown(outcome.group) }))
+    return httpAnswer(origin, operation === 'create' ? 201 : 200, {
+      group: groupShown(outcome.group),
+    } satisfies GroupAnswer)
   const { user_id } = origin
   if (operation === 'create')
     return answer(origin, commands.GROUP_CREATE_RSP, {
@@ -75,8 +77,6 @@ function answerDone({ event, call }: Asked, group_id: number, result_code: numbe
   if (response === undefined) throw new TypeError(`${call.operation} has no response of that kind`)
   return answer(origin, response, { user_id: origin.user_id, group_id, result_code })
 }
-
-const shown = (body: GroupAnswer): GroupAnswer => body
 
 const errorBody = (code: string, message: string): ErrorBody => ({ error: { code, message } })
 
@@ -138,10 +138,10 @@ export function answerQuestion(asked: Asked, found: Found) {
         member_id_list: found.members.map((member) => member.user_id),
         admin_id_list: found.members.filter(({ role }) => role === admin).map((member) => member.user_id),
       })
-    return httpAnswer(origin, 200, shown(membersPage(found.members, limit ?? 0)))
+    return httpAnswer(origin, 200, membersPage(found.members, limit ?? 0))
   }
   const [group] = found.groups
-  return httpAnswer(origin, 200, shown(group ? { group: groupShown(group) } : {}))
+  return httpAnswer(origin, 200, (group ? { group: groupShown(group) } : {}) satisfies GroupAnswer)
 }
 
 /** A client that has a group's version already needs it no more. */
