@@ -277,7 +277,7 @@ export const topics = {
     partitions: 'busy',
     retention_ms: day_ms,
     maxMessageBytes: answerBytes,
-    purpose: 'sessions, history, latest id, messages by id',
+    purpose: 'sessions, history, latest id, messages by id, receipts, sync',
     ...proto(event.QueryRequested),
   }),
   requestRead: topic<'request.read', event.IReadRequested>({

@@ -176,7 +176,9 @@ test("a packet in another user's name is FORBIDDEN and goes nowhere", async () =
   client.send('LOGOUT_REQ', 3, { user_id: 4_002, client_type: 2 })
   client.send('MSG_READ_ACK', 4, { user_id: 4_002, session_id: 1, msg_id: 'm', session_type: 1 })
   client.send('RECENT_CONTACT_SESSION_REQ', 5, { user_id: 4_002, latest_update_time: 0 })
-  for (let seq = 1; seq <= 5; seq++)
+  client.send('SYNC_REQ', 6, { user_id: 4_002, cursor: 0, limit_count: 0 })
+  client.send('GET_RECEIPTS_REQ', 7, { user_id: 4_002, msg_id: 'm' })
+  for (let seq = 1; seq <= 7; seq++)
     assert.equal((await refused(client, CIMErrorCode.kCIM_ERR_FORBIDDEN)).seq_num, seq)
   assert.equal(
     gate.bus.recordsOf('im.message.submitted').some(({ value }) => value.includes('forged')),
