@@ -68,7 +68,7 @@ async function follow(device: Device, user_id: number, isComplete: (seen: Seen) 
       }
       return isComplete(seen)
     },
-    2 * recovery_ms,
+    5 * recovery_ms,
   )
   return seen
 }
