@@ -11,13 +11,18 @@ import { startOpsServer } from './infra/metrics/ops-server.js'
 import { createAckStore, createDeliveryStates, createMessageReader } from './infra/postgres/deliveries.js'
 import { createDeviceStore, createPhoneSource } from './infra/postgres/devices.js'
 import { isEventFault, isTooMuch } from './infra/postgres/errors.js'
+import { createGroupFanout } from './infra/postgres/fanout.js'
+import { createGroupChanges } from './infra/postgres/group-changes.js'
+import { createGroupDirectory } from './infra/postgres/groups.js'
 import { createMessageHistory } from './infra/postgres/history.js'
 import { createMessageStore } from './infra/postgres/messages.js'
 import { migrate } from './infra/postgres/migrate.js'
 import { createPool } from './infra/postgres/pool.js'
-import { createPushLedger, createPushTargets } from './infra/postgres/push.js'
+import { createGroupNames, createPushLedger, createPushTargets } from './infra/postgres/push.js'
 import { createReadMarks } from './infra/postgres/reads.js'
+import { createReceipts } from './infra/postgres/receipts.js'
 import { createSessionLists } from './infra/postgres/sessions.js'
+import { createTimelines } from './infra/postgres/timelines.js'
 import { createNickNames, createUserChanges, createUserDirectory } from './infra/postgres/users.js'
 import { createLogProvider } from './infra/push/log.js'
 import { createNotifier } from './infra/push/notifier.js'
@@ -145,6 +150,7 @@ function workerPorts(config: Config, redis: Redis, pool: pg.Pool, log: Logger): 
   const phones = createPhones({ redis, keys, source: createPhoneSource(pool) })
   return {
     store: createMessageStore(pool),
+    fanout: createGroupFanout(pool),
     messages: createMessageReader(pool),
     states: createDeliveryStates(pool),
     acks: createAckStore(pool),
@@ -163,15 +169,21 @@ function workerPorts(config: Config, redis: Redis, pool: pg.Pool, log: Logger): 
     users: createUserDirectory(pool),
     nickNames: config.SEND_NICK_NAME ? createNickNames(pool) : { of: async () => new Map() },
     userChanges: createUserChanges(pool),
+    groups: createGroupDirectory(pool),
+    groupChanges: createGroupChanges(pool),
+    groupLimits: config,
     tokens: createTokenSigner(config.TOKEN_SECRET),
     minClientVersion: config.MIN_CLIENT_VERSION,
     sessionLists: createSessionLists(pool),
     history: createMessageHistory(pool),
+    receipts: createReceipts(pool),
+    timelines: createTimelines(pool),
     pullLimits: config,
     reads: createReadMarks(pool),
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     now: Date.now,
     pushTargets: createPushTargets(pool),
+    groupNames: createGroupNames(pool),
     pushLedger: createPushLedger(pool),
     pushPreview: config.PUSH_PREVIEW,
     notifier: createNotifier({ providers: pushProviders(config, log), fallback: config.PUSH_PROVIDER }),

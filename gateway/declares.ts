@@ -6,6 +6,7 @@ export const gatewayProduces = [
   topics.requestQuery,
   topics.requestRead,
   topics.requestUser,
+  topics.requestGroup,
   topics.messageSubmitted,
   topics.deliveryAcked,
   topics.deliveryMissed,

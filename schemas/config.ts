@@ -117,6 +117,9 @@ export const settings = {
   HISTORY_LIMIT_DEFAULT: setting(count(1, 100), '20', 'page of history when the client asks for 0'),
   HISTORY_LIMIT_MAX: setting(count(1, 100), '100', 'largest page of history'),
 
+  GROUP_NORMAL_MAX: setting(count(1, 100_000), '200', 'members above which a group is a SUPER group'),
+  GROUP_SUPER_MAX: setting(count(1, 100_000), '10000', 'members that a group may have at most'),
+
   ACK_FLUSH_CRON: setting(cron, '*/10 * * * * *', 'when acks go from Redis to PostgreSQL'),
   DELIVERY_CHECK_DELAYS_MS: setting(
     list

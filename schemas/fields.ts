@@ -24,8 +24,10 @@ export const fieldLimits = {
   group_name: characters(32),
   announcement: characters(1_024),
   group_intro: bytes(1_024),
+  group_avatar: bytes(1_024),
   mention_user_id: items(200),
   member_id_list: items(500),
+  group_version_list: items(500),
   msg_id_list: items(20),
   report_type: bytes(64),
   push_type: bytes(64),
@@ -53,6 +55,7 @@ export const messageLimits: Readonly<Record<string, Readonly<Record<string, Limi
   },
   'CIM.Message.IMMsgDataAck': { msg_id: [limits.msg_id] },
   'CIM.Message.IMMsgDataReadAck': { msg_id: [limits.msg_id] },
+  'CIM.Message.IMGetReceiptsReq': { msg_id: [limits.msg_id] },
   'CIM.Message.IMGetMsgByIdReq': { msg_id_list: [limits.msg_id_list, limits.msg_id] },
   'CIM.Message.CIMReportReq': {
     report_id: [limits.msg_id],
@@ -66,4 +69,13 @@ export const messageLimits: Readonly<Record<string, Readonly<Record<string, Limi
   },
   'CIM.Group.CIMGroupInviteMemberReq': { member_id_list: [limits.member_id_list] },
   'CIM.Group.CIMGroupKickOutMemberReq': { member_id_list: [limits.member_id_list] },
+  'CIM.Group.CIMGroupInfoReq': { group_version_list: [limits.group_version_list] },
+  'CIM.Group.CIMGroupUpdateReq': {
+    group_name: [limits.group_name],
+    announcement: [limits.announcement],
+    group_intro: [limits.group_intro],
+    group_avatar: [limits.group_avatar],
+  },
+  'CIM.Group.CIMGroupSetRoleReq': { member_id_list: [limits.member_id_list] },
+  'CIM.Group.CIMGroupMuteReq': { member_id_list: [limits.member_id_list] },
 }

@@ -14,6 +14,10 @@ export const pairConversation = (a: number, b: number): string => (a < b ? `c:${
 /** `g:<group id>`. */
 const groupConversation = (groupId: number): string => `g:${groupId}`
 
+/** The group of a conversation; undefined where it is that of a pair. */
+export const groupOf = (conversation: string): number | undefined =>
+  conversation.startsWith('g:') ? Number(conversation.slice(2)) : undefined
+
 /** The conversation that a message from `fromUserId` to `toSessionId` belongs to. */
 export const conversationOf = (fromUserId: number, toSessionId: number): string =>
   isGroupId(toSessionId) ? groupConversation(toSessionId) : pairConversation(fromUserId, toSessionId)

@@ -64,6 +64,8 @@ export const commands = {
   GET_LATEST_MSG_ID_RSP: command(0x0306, 's2c', 'CIM.Message.IMGetLatestMsgIdRsp'),
   GET_MSG_BY_ID_REQ: command(0x0307, 'c2s', 'CIM.Message.IMGetMsgByIdReq'),
   GET_MSG_BY_ID_RSP: command(0x0308, 's2c', 'CIM.Message.IMGetMsgByIdRsp'),
+  GET_RECEIPTS_REQ: command(0x0330, 'c2s', 'CIM.Message.IMGetReceiptsReq'),
+  GET_RECEIPTS_RSP: command(0x0331, 's2c', 'CIM.Message.IMGetReceiptsRsp'),
 
   GROUP_CREATE_REQ: command(0x0501, 'c2s', 'CIM.Group.CIMGroupCreateReq'),
   GROUP_CREATE_RSP: command(0x0502, 's2c', 'CIM.Group.CIMGroupCreateRsp'),
@@ -82,6 +84,14 @@ export const commands = {
   GROUP_MEMBER_CHANGED_NOTIFY: command(0x0515, 's2c', 'CIM.Group.CIMGroupMemberChangedNotify'),
   GROUP_MEMBER_LIST_REQ: command(0x0516, 'c2s', 'CIM.Group.CIMGroupMemberListReq'),
   GROUP_MEMBER_LIST_RSP: command(0x0517, 's2c', 'CIM.Group.CIMGroupMemberListRsp'),
+  GROUP_UPDATE_REQ: command(0x0520, 'c2s', 'CIM.Group.CIMGroupUpdateReq'),
+  GROUP_UPDATE_RSP: command(0x0521, 's2c', 'CIM.Group.CIMGroupUpdateRsp'),
+  GROUP_SET_ROLE_REQ: command(0x0522, 'c2s', 'CIM.Group.CIMGroupSetRoleReq'),
+  GROUP_SET_ROLE_RSP: command(0x0523, 's2c', 'CIM.Group.CIMGroupSetRoleRsp'),
+  GROUP_MUTE_REQ: command(0x0524, 'c2s', 'CIM.Group.CIMGroupMuteReq'),
+  GROUP_MUTE_RSP: command(0x0525, 's2c', 'CIM.Group.CIMGroupMuteRsp'),
+  GROUP_TRANSFER_REQ: command(0x0526, 'c2s', 'CIM.Group.CIMGroupTransferReq'),
+  GROUP_TRANSFER_RSP: command(0x0527, 's2c', 'CIM.Group.CIMGroupTransferRsp'),
 
   USER_LIST_REQ: command(0x0601, 'c2s', 'CIM.List.CIMUserListReq'),
   USER_LIST_RSP: command(0x0602, 's2c', 'CIM.List.CIMUserListRsp'),

@@ -150,6 +150,12 @@ const deliveryCheck = <const Name extends string>(name: Name, delay: 0 | 1 | 2) 
 
 const answerBytes = 6 * 1024 * 1024
 
+/** The conversation of the group that is changed; of what names no group, who asks. */
+function groupRequestKey({ origin, arguments: given }: event.IGroupRequested): string {
+  const { group_id } = JSON.parse(given) as { group_id?: number }
+  return group_id === undefined ? String(origin.user_id) : conversationOf(origin.user_id, group_id)
+}
+
 export const topics = {
   messageSubmitted: topic<'message.submitted', event.IMessageSubmitted>({
     name: 'message.submitted',
@@ -169,6 +175,15 @@ export const topics = {
     external: 'read',
     purpose: 'every stored message, in order per conversation, for businesses',
     ...json<MessageStoredJson>(),
+  }),
+  fanoutRequested: topic<'fanout.requested', event.IFanoutRequested>({
+    name: 'fanout.requested',
+    payload: 'FanoutRequested',
+    key: ({ ref }) => ref.conversation,
+    partitions: 'busy',
+    retention_ms: 3 * day_ms,
+    purpose: 'a stored group message that its members are to have',
+    ...proto(event.FanoutRequested),
   }),
   deliveryRequested: topic<'delivery.requested', event.IDeliveryRequested>({
     name: 'delivery.requested',
@@ -261,7 +276,7 @@ export const topics = {
     partitions: 'busy',
     retention_ms: day_ms,
     maxMessageBytes: answerBytes,
-    purpose: 'sessions, history, latest id, messages by id',
+    purpose: 'sessions, history, latest id, messages by id, receipts, sync',
     ...proto(event.QueryRequested),
   }),
   requestRead: topic<'request.read', event.IReadRequested>({
@@ -283,6 +298,16 @@ export const topics = {
     maxMessageBytes: answerBytes,
     purpose: "an app server's call about users",
     ...proto(event.UserRequested),
+  }),
+  requestGroup: topic<'request.group', event.IGroupRequested>({
+    name: 'request.group',
+    payload: 'GroupRequested',
+    key: groupRequestKey,
+    partitions: 'busy',
+    retention_ms: day_ms,
+    maxMessageBytes: answerBytes,
+    purpose: 'a command or question about groups',
+    ...proto(event.GroupRequested),
   }),
 } as const
 

@@ -41,21 +41,31 @@ export const delivery = defineWorker({
   },
 
   decide: (request, { present, phones }) => [
+    ...deliverToReaders(request, present),
     ...(request.reader_user_id ?? []).flatMap((reader) =>
-      deliverToReader(request, reader, present.get(reader) ?? [], phones.get(reader) ?? []),
+      followUp(request, reader, present.get(reader) ?? [], phones.get(reader) ?? []),
     ),
-    ...deliverToSiblings(request, present.get(request.ref.from_user_id) ?? []),
+    ...(request.readers_only ? [] : deliverToSiblings(request, present.get(request.ref.from_user_id) ?? [])),
   ],
 })
 
-function deliverToReader(
+/** One packet per gate, however many of the readers are there. */
+const deliverToReaders = (request: event.IDeliveryRequested, present: Loaded['present']) =>
+  deliverTo(
+    (request.reader_user_id ?? []).flatMap((reader) => present.get(reader) ?? []),
+    request.ref,
+    request.body,
+    kCIM_MESSAGE_FEATURE_DEFAULT,
+  )
+
+/** What is due when one reader's devices have been written to. */
+function followUp(
   request: event.IDeliveryRequested,
   reader: number,
   devices: readonly PresentDevice[],
   phones: readonly DeviceName[],
 ) {
   return [
-    ...deliverTo(devices, request.ref, request.body, kCIM_MESSAGE_FEATURE_DEFAULT),
     firstCheck(request, reader, devices),
     ...offlinePhones(phones, devices).map((phone) =>
       triggerPush(

@@ -3,6 +3,8 @@ import { ackTracker } from './ack-tracker.worker.js'
 import { delivery } from './delivery.worker.js'
 import { deliveryCheck5s, deliveryCheck15s, deliveryCheck60s } from './delivery-check.worker.js'
 import { deliveryMissed } from './delivery-missed.worker.js'
+import { groupFanout } from './group-fanout.worker.js'
+import { groups } from './groups.worker.js'
 import { type Frame, type RunningWorker, runWorker } from './kit/runner.js'
 import type { AnyWorker, WorkerDefinition } from './kit/worker.js'
 import { login } from './login.worker.js'
@@ -14,6 +16,7 @@ import { users } from './users.worker.js'
 
 export const workerRoles = {
   'message-store': [messageStore],
+  'group-fanout': [groupFanout],
   delivery: [delivery],
   'ack-tracker': [ackTracker],
   'delivery-check': [deliveryCheck5s, deliveryCheck15s, deliveryCheck60s],
@@ -23,6 +26,7 @@ export const workerRoles = {
   queries: [queries],
   'read-marker': [readMarker],
   users: [users],
+  groups: [groups],
 } as const satisfies Record<string, readonly AnyWorker[]>
 
 export type WorkerRole = keyof typeof workerRoles

@@ -1,6 +1,6 @@
 /** A submitted message is numbered and stored; its sender is acked after COMMIT, never before (I1). */
-import { coffeechat } from '../proto/index.js'
-import { conversationOf } from '../schemas/ids.js'
+import { CIM, coffeechat } from '../proto/index.js'
+import { conversationOf, isGroupId } from '../schemas/ids.js'
 import { commands } from '../schemas/packets.js'
 import { topics } from '../schemas/topics.js'
 import { answer } from './kit/answers.js'
@@ -11,11 +11,12 @@ import type { NickNames } from './ports/users.js'
 
 import event = coffeechat.event
 
-const single = 1
+const { kCIM_SESSION_TYPE_GROUP, kCIM_SESSION_TYPE_SINGLE } = CIM.Def.CIMSessionType
 
 /** A message on its way into the tables, with what is needed to answer for it. */
 interface Submission extends NewMessage {
   readonly submitted: event.IMessageSubmitted
+  readonly session_type: CIM.Def.CIMSessionType
   /** Only with SEND_NICK_NAME. */
   readonly from_nick_name: string | undefined
 }
@@ -28,7 +29,7 @@ interface Ports {
 export const messageStore = defineWorker({
   name: 'message-store',
   consumes: topics.messageSubmitted,
-  produces: [topics.gateOutbound, topics.deliveryRequested, topics.messageStored],
+  produces: [topics.gateOutbound, topics.deliveryRequested, topics.fanoutRequested, topics.messageStored],
 
   load: (submitted, { nickNames }: Ports) =>
     nickNames.of(submitted.map(({ message }) => message.from_user_id)),
@@ -42,9 +43,7 @@ export const messageStore = defineWorker({
   // A repeat emits all that a first one does, with the first number: the first worker may have died between
   // COMMIT and publishing (spec 2, single chat 2).
   saved: (row: Submission, stored: StoredMessage) =>
-    stored.res_code === 0
-      ? [ack(row, stored), deliver(row, stored), report(row, stored)]
-      : [ack(row, stored)],
+    stored.res_code === 0 ? [ack(row, stored), passOn(row, stored), report(row, stored)] : [ack(row, stored)],
 })
 
 function submissionOf(submitted: event.IMessageSubmitted, from_nick_name: string | undefined): Submission {
@@ -53,7 +52,8 @@ function submissionOf(submitted: event.IMessageSubmitted, from_nick_name: string
     submitted,
     from_nick_name,
     from_user_id: message.from_user_id,
-    to_user_id: message.to_session_id,
+    session_type: isGroupId(message.to_session_id) ? kCIM_SESSION_TYPE_GROUP : kCIM_SESSION_TYPE_SINGLE,
+    to_session_id: message.to_session_id,
     msg_id: message.msg_id,
     conversation: conversationOf(message.from_user_id, message.to_session_id),
     msg_type: message.msg_type,
@@ -71,10 +71,10 @@ const ack = (row: Submission, stored: StoredMessage) =>
     commands.MSG_DATA_ACK,
     {
       from_user_id: row.from_user_id,
-      to_session_id: row.to_user_id,
+      to_session_id: row.to_session_id,
       msg_id: row.msg_id,
       res_code: stored.res_code,
-      session_type: single,
+      session_type: row.session_type,
       ...(stored.res_code === 0
         ? { create_time: stored.stored_time, server_msg_id: stored.server_msg_id }
         : {}),
@@ -82,31 +82,37 @@ const ack = (row: Submission, stored: StoredMessage) =>
     { repeated: stored.repeated },
   )
 
-function deliver(row: Submission, stored: StoredMessage): EmitOf<typeof topics.deliveryRequested> {
-  const { submitted } = row
-  return emit(topics.deliveryRequested, {
+/** To the one reader, or to be fanned out to the members. */
+function passOn(
+  row: Submission,
+  stored: StoredMessage,
+): EmitOf<typeof topics.deliveryRequested | typeof topics.fanoutRequested> {
+  const { from_user_id, to_session_id, session_type } = row
+  const request: event.IFanoutRequested = {
     ref: {
-      from_user_id: row.from_user_id,
-      to_session_id: row.to_user_id,
+      from_user_id,
+      to_session_id,
       msg_id: row.msg_id,
-      session_type: single,
+      session_type,
       conversation: row.conversation,
       server_msg_id: stored.server_msg_id,
     },
-    body: messageBody(single, { ...row, ...stored, to_session_id: row.to_user_id }, row.from_nick_name),
-    reader_user_id: row.to_user_id === row.from_user_id ? [] : [row.to_user_id],
-    origin: submitted.origin,
+    body: messageBody(session_type, { ...row, ...stored }, row.from_nick_name),
+    origin: row.submitted.origin,
     stored_time: stored.stored_time,
     msg_type: row.msg_type,
-  })
+  }
+  if (session_type === kCIM_SESSION_TYPE_GROUP) return emit(topics.fanoutRequested, request)
+  const reader_user_id = to_session_id === from_user_id ? [] : [to_session_id]
+  return emit(topics.deliveryRequested, { ...request, reader_user_id })
 }
 
 const report = (row: Submission, stored: StoredMessage): EmitOf<typeof topics.messageStored> =>
   emit(topics.messageStored, {
     conversation: row.conversation,
-    session_type: single,
+    session_type: row.session_type,
     from_user_id: String(row.from_user_id),
-    to_session_id: String(row.to_user_id),
+    to_session_id: String(row.to_session_id),
     msg_id: row.msg_id,
     server_msg_id: String(stored.server_msg_id),
     msg_type: row.msg_type,

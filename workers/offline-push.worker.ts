@@ -3,7 +3,7 @@
  * committed before the provider is called: a worker that dies in between repeats the same notification.
  */
 import { coffeechat } from '../proto/index.js'
-import { deviceKey } from '../schemas/ids.js'
+import { deviceKey, groupOf } from '../schemas/ids.js'
 import { previewOf } from '../schemas/preview.js'
 import { topics } from '../schemas/topics.js'
 import { defineWorker, save } from './kit/worker.js'
@@ -17,6 +17,7 @@ import type {
 import type { AckLookup } from './ports/presence.js'
 import type {
   DeadAddress,
+  GroupNames,
   Notification,
   Notifier,
   PushAddress,
@@ -38,6 +39,7 @@ export interface PushPorts {
   readonly states: DeliveryStates
   readonly pending: AckLookup
   readonly users: UserDirectory
+  readonly groupNames: GroupNames
   readonly phones: PhoneCache
   /** False: notifications do not show what was written. */
   readonly pushPreview: boolean
@@ -57,6 +59,7 @@ interface Loaded {
   /** Of triggers that may still be notified. */
   readonly facts: ReadonlyMap<Trigger, Facts>
   readonly senders: ReadonlyMap<number, User>
+  readonly groupNames: ReadonlyMap<number, string>
   readonly preview: boolean
 }
 
@@ -114,16 +117,18 @@ async function load(triggers: readonly Trigger[], ports: PushPorts): Promise<Loa
     const target = targets[at]
     return target === undefined || target.settled ? [] : [{ trigger, target }]
   })
-  if (open.length === 0) return { facts: new Map(), senders: new Map(), preview: ports.pushPreview }
+  const preview = ports.pushPreview
+  if (open.length === 0) return { facts: new Map(), senders: new Map(), groupNames: new Map(), preview }
 
   const keys = open.map(({ trigger }) => copyKey(trigger))
-  const [messages, states, { acked }, senders] = await Promise.all([
+  const [messages, states, { acked }, senders, groupNames] = await Promise.all([
     ports.messages.of(keys),
     ports.states.of(keys),
     ports.pending.find(
       open.map(({ trigger }) => ({ ...pushKey(trigger), device: deviceKey(trigger.device) })),
     ),
     ports.users.of([...new Set(keys.map((key) => key.from_user_id))]),
+    ports.groupNames.of(keys.flatMap((key) => groupOf(key.conversation) ?? [])),
   ])
   const facts = new Map(
     open.map(({ trigger, target }, at) => [
@@ -131,7 +136,7 @@ async function load(triggers: readonly Trigger[], ports: PushPorts): Promise<Loa
       { target, message: messages[at], state: states[at], acked: acked[at] === true },
     ]),
   )
-  return { facts, senders, preview: ports.pushPreview }
+  return { facts, senders, groupNames, preview }
 }
 
 const pushKey = ({ reader_user_id, device, ref }: Trigger): PushKey => ({
@@ -161,17 +166,21 @@ function suppressionOf(trigger: Trigger, { target, message, state, acked }: Fact
   return undefined
 }
 
-function notificationOf(trigger: Trigger, { target, message }: Facts, { senders, preview }: Loaded) {
+/** Of a group message the title is the group's name, and the text says who wrote it. */
+function notificationOf(trigger: Trigger, { target, message }: Facts, loaded: Loaded) {
   const { ref, reader_user_id, device } = trigger
+  const group = groupOf(ref.conversation)
+  const sender = loaded.senders.get(ref.from_user_id)?.nick_name ?? String(ref.from_user_id)
+  const text = loaded.preview && message ? previewOf(message.msg_type, message.msg_data) : hiddenText
   return {
     user_id: reader_user_id,
     device,
-    title: senders.get(ref.from_user_id)?.nick_name ?? String(ref.from_user_id),
-    body: preview && message ? previewOf(message.msg_type, message.msg_data) : hiddenText,
+    title: group === undefined ? sender : (loaded.groupNames.get(group) ?? String(group)),
+    body: group === undefined ? text : `${sender}: ${text}`,
     badge: target.unread_total,
     collapse_key: ref.conversation,
     from_user_id: ref.from_user_id,
-    session_id: ref.from_user_id,
+    session_id: group ?? ref.from_user_id,
     msg_id: ref.msg_id,
     server_msg_id: ref.server_msg_id,
     time: message?.stored_time ?? trigger.time,

@@ -1,4 +1,4 @@
-/** What a user pulls: the session list, history, the latest id, messages by id (spec 2, "Pulling"). */
+/** What a user pulls: the session list, history, the latest id, messages by id, receipts, the timeline (spec 2, "Pulling"). */
 import { CIM, coffeechat } from '../proto/index.js'
 import { isGroupId, isUserId } from '../schemas/ids.js'
 import { commands } from '../schemas/packets.js'
@@ -11,11 +11,14 @@ import type {
   LatestMessage,
   MessageCopy,
   MessageHistory,
-  PairAsked,
+  NeverMember,
+  SessionAsked,
   SessionLists,
   SessionPage,
   SessionsAsked,
 } from './ports/queries.js'
+import type { MessageReceipts, Receipts } from './ports/receipts.js'
+import type { TimelinePage, Timelines } from './ports/timelines.js'
 
 import event = coffeechat.event
 
@@ -32,6 +35,8 @@ export interface PullLimits {
 export interface QueryPorts {
   readonly sessionLists: SessionLists
   readonly history: MessageHistory
+  readonly receipts: Receipts
+  readonly timelines: Timelines
   readonly pullLimits: PullLimits
 }
 
@@ -46,6 +51,10 @@ interface Loaded {
   readonly pages: Found<readonly MessageCopy[]>
   readonly latest: Found<LatestMessage | undefined>
   readonly byIds: Found<readonly MessageCopy[]>
+  readonly receipts: Found<MessageReceipts | undefined>
+  readonly timelines: Found<TimelinePage>
+  /** What is about a group by who never was a member of it. */
+  readonly strangers: ReadonlySet<Query>
 }
 
 /** A last message above this comes without msg_data: a list is no place for it. */
@@ -53,6 +62,8 @@ const listedContent_bytes = 4_096
 /** Header and own fields of the session list's answer, at most. */
 const listOverhead_bytes = 64
 const beyondTheNewest = Number.MAX_SAFE_INTEGER
+/** Messages in an answer to a sync: a page of the largest fits MAX_RESPONSE_BYTES. */
+const largestSync = 100
 
 export const queries = defineWorker({
   name: 'queries',
@@ -61,10 +72,12 @@ export const queries = defineWorker({
   eventsAtOnce: 32,
   produces: [topics.gateOutbound],
 
-  async load(asked, { sessionLists, history, pullLimits: limits }: QueryPorts): Promise<Loaded> {
+  async load(asked, ports: QueryPorts): Promise<Loaded> {
+    const { sessionLists, history, pullLimits: limits } = ports
     const now = Date.now()
     const open = asked.filter((query) => refusalOf(query, limits) === undefined)
-    const [sessions, pages, latest, byIds] = await Promise.all([
+    const strangers = new Set<Query>()
+    const [sessions, pages, latest, byIds, receipts, timelines] = await Promise.all([
       find(
         open,
         ({ sessions }) => sessions && sessionsAsked(sessions, limits),
@@ -74,39 +87,56 @@ export const queries = defineWorker({
         open,
         ({ history }) => history && pageAsked(history, limits),
         (each) => history.pages(each),
+        strangers,
       ),
       find(
         open,
-        ({ latest }) => latest && pairOf(latest),
+        ({ latest }) => latest && sessionOf(latest),
         (each) => history.latest(each),
+        strangers,
       ),
       find(
         open,
-        ({ by_id }) => by_id && { ...pairOf(by_id), msg_ids: by_id.msg_id_list ?? [] },
+        ({ by_id }) => by_id && { ...sessionOf(by_id), msg_ids: by_id.msg_id_list ?? [] },
         (each) => history.byIds(each),
+        strangers,
+      ),
+      find(
+        open,
+        ({ receipts }) => receipts,
+        (each) => ports.receipts.of(each),
+      ),
+      find(
+        open,
+        ({ sync }) =>
+          sync && { user_id: sync.user_id, cursor: sync.cursor, limit: sync.limit_count || largestSync },
+        (each) => ports.timelines.pages(each),
       ),
     ])
-    return { limits, now, sessions, pages, latest, byIds }
+    return { limits, now, sessions, pages, latest, byIds, receipts, timelines, strangers }
   },
 
   decide(query, loaded) {
     const command = commandOf(query)
     if (command === undefined) return [reject('asks for nothing')]
-    const refusal = refusalOf(query, loaded.limits)
+    const refusal = refusalOf(query, loaded.limits) ?? (loaded.strangers.has(query) ? notMember : undefined)
     if (refusal) return [errorNotify(query.origin, command, refusal.code, refusal.reason)]
     if (query.sessions) return [answerSessions(query, query.sessions, loaded)]
     if (query.history) return [answerHistory(query, query.history, loaded)]
     if (query.latest) return [answerLatest(query, query.latest, loaded)]
     if (query.by_id) return [answerByIds(query, query.by_id, loaded)]
+    if (query.receipts) return [answerReceipts(query, query.receipts, loaded)]
+    if (query.sync) return [answerSync(query, query.sync, loaded)]
     return []
   },
 })
 
-/** One round trip for all queries of a kind; none where nobody asks that. */
+/** One call for all queries of a kind; none where nobody asks that. Those of strangers are put aside. */
 async function find<Asked, Answer>(
   open: readonly Query[],
   askedBy: (query: Query) => Asked | null | undefined,
-  read: (asked: readonly Asked[]) => Promise<readonly Answer[]>,
+  read: (asked: readonly Asked[]) => Promise<readonly (Answer | NeverMember)[]>,
+  strangers?: Set<Query>,
 ): Promise<Found<Answer>> {
   const asking: Query[] = []
   const asked: Asked[] = []
@@ -118,16 +148,22 @@ async function find<Asked, Answer>(
   }
   if (asked.length === 0) return new Map()
   const answers = await read(asked)
-  return new Map(asking.map((query, at) => [query, answers[at] as Answer]))
+  const found = new Map<Query, Answer>()
+  for (const [at, query] of asking.entries()) {
+    const given = answers[at] as Answer | NeverMember
+    if (given === 'never-member') strangers?.add(query)
+    else found.set(query, given)
+  }
+  return found
 }
 
-const pairOf = (request: { user_id: number; session_id: number }): PairAsked => ({
+const sessionOf = (request: { user_id: number; session_id: number }): SessionAsked => ({
   user_id: request.user_id,
   peer_id: request.session_id,
 })
 
 const pageAsked = (request: CIM.List.ICIMGetMsgListReq, limits: PullLimits) => ({
-  ...pairOf(request),
+  ...sessionOf(request),
   before: request.end_msg_id || beyondTheNewest,
   limit: request.limit_count || limits.HISTORY_LIMIT_DEFAULT,
 })
@@ -156,16 +192,18 @@ interface Refusal {
 
 const badRequest = (reason: string): Refusal => ({ code: CIMErrorCode.kCIM_ERR_BAD_REQUEST, reason })
 
+const notMember: Refusal = { code: CIMErrorCode.kCIM_ERR_FORBIDDEN, reason: 'not a member of this group' }
+
 /** Why a query is not served; undefined where it is. */
 function refusalOf(query: Query, limits: PullLimits): Refusal | undefined {
-  const pair = query.history ?? query.latest ?? query.by_id
-  if (!pair) return undefined
-  const isGroup = isGroupId(pair.session_id)
-  if (!isGroup && !isUserId(pair.session_id)) return badRequest('session_id names no user and no group')
-  if (isGroup !== (pair.session_type === CIMSessionType.kCIM_SESSION_TYPE_GROUP))
+  if (query.sync && query.sync.limit_count > largestSync)
+    return badRequest(`limit_count is above ${largestSync}`)
+  const session = query.history ?? query.latest ?? query.by_id
+  if (!session) return undefined
+  const isGroup = isGroupId(session.session_id)
+  if (!isGroup && !isUserId(session.session_id)) return badRequest('session_id names no user and no group')
+  if (isGroup !== (session.session_type === CIMSessionType.kCIM_SESSION_TYPE_GROUP))
     return badRequest('session_type disagrees with session_id')
-  // Nobody is a member of a group yet.
-  if (isGroup) return { code: CIMErrorCode.kCIM_ERR_FORBIDDEN, reason: 'not a member of this group' }
   if (query.history && query.history.limit_count > limits.HISTORY_LIMIT_MAX)
     return badRequest(`limit_count is above ${limits.HISTORY_LIMIT_MAX}`)
   return undefined
@@ -176,6 +214,8 @@ function commandOf(query: Query) {
   if (query.history) return commands.MSG_LIST_REQ
   if (query.latest) return commands.GET_LATEST_MSG_ID_REQ
   if (query.by_id) return commands.GET_MSG_BY_ID_REQ
+  if (query.receipts) return commands.GET_RECEIPTS_REQ
+  if (query.sync) return commands.SYNC_REQ
   return undefined
 }
 
@@ -200,7 +240,7 @@ function answerSessions(
   })
 }
 
-/** The fields that the three answers about a pair repeat. */
+/** The fields that the three answers about a session repeat. */
 const repeated = ({ user_id, session_type, session_id }: CIM.Message.IIMGetLatestMsgIdReq) => ({
   user_id,
   session_type,
@@ -230,3 +270,36 @@ const answerByIds = (query: Query, request: CIM.Message.IIMGetMsgByIdReq, { byId
     ...repeated(request),
     msg_list: infosFor(request.user_id, byIds.get(query)),
   })
+
+function answerReceipts(query: Query, request: CIM.Message.IIMGetReceiptsReq, { receipts }: Loaded) {
+  const found = receipts.get(query)
+  if (found === undefined)
+    return errorNotify(
+      query.origin,
+      commands.GET_RECEIPTS_REQ,
+      CIMErrorCode.kCIM_ERR_NOT_FOUND,
+      'no such message of this user',
+    )
+  return answer(query.origin, commands.GET_RECEIPTS_RSP, {
+    user_id: request.user_id,
+    msg_id: request.msg_id,
+    session_type: isGroupId(found.session_id)
+      ? CIMSessionType.kCIM_SESSION_TYPE_GROUP
+      : CIMSessionType.kCIM_SESSION_TYPE_SINGLE,
+    session_id: found.session_id,
+    server_msg_id: found.server_msg_id,
+    read_user_id: [...found.read],
+    received_user_id: [...found.received],
+    waiting_user_id: [...found.waiting],
+  })
+}
+
+function answerSync(query: Query, request: CIM.List.ICIMSyncReq, { timelines }: Loaded) {
+  const page = timelines.get(query)
+  return answer(query.origin, commands.SYNC_RSP, {
+    user_id: request.user_id,
+    next_cursor: page?.next_cursor ?? request.cursor,
+    has_more: page?.has_more ?? false,
+    msg_list: infosFor(request.user_id, page?.messages),
+  })
+}

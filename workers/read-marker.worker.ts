@@ -1,6 +1,6 @@
-/** A user has read a conversation up to a message: the peer and the user's other devices learn it (spec 2, "Read and unread"). */
+/** A user has read a conversation up to a message: the user's other devices learn it, and the peer of a single chat (spec 2, "Read and unread"). */
 import { CIM, coffeechat } from '../proto/index.js'
-import { isGroupId, isUserId, pairConversation } from '../schemas/ids.js'
+import { conversationOf, isGroupId, isUserId } from '../schemas/ids.js'
 import { commands } from '../schemas/packets.js'
 import { topics } from '../schemas/topics.js'
 import { errorNotify } from './kit/answers.js'
@@ -31,7 +31,9 @@ export const readMarker = defineWorker({
   produces: [topics.gateOutbound, topics.receiptChanged],
 
   load: (requests, { presence }: ReadPorts) =>
-    presence.of([...new Set(requests.flatMap(({ read }) => [read.user_id, read.session_id]))]),
+    presence.of([
+      ...new Set(requests.flatMap(({ read }) => [read.user_id, read.session_id]).filter(isUserId)),
+    ]),
 
   decide(request, present: ReadonlyMap<number, readonly PresentDevice[]>) {
     const { user_id, session_id, session_type } = request.read
@@ -48,8 +50,6 @@ export const readMarker = defineWorker({
           'session_type disagrees with session_id',
         ),
       ]
-    // No group has a message yet, and a message that is not known changes nothing.
-    if (isGroup) return []
     return [save(markedRead(request, present.get(user_id) ?? [], present.get(session_id) ?? []))]
   },
 
@@ -81,12 +81,17 @@ const readNotify = (row: MarkedRead, mark: ReadMark, session_id: number, devices
     user_id: row.user_id,
     session_id,
     msg_id: mark.msg_id || row.msg_id,
-    session_type: CIMSessionType.kCIM_SESSION_TYPE_SINGLE,
+    session_type: isGroupId(row.peer_id)
+      ? CIMSessionType.kCIM_SESSION_TYPE_GROUP
+      : CIMSessionType.kCIM_SESSION_TYPE_SINGLE,
     server_msg_id: mark.server_msg_id,
   })
 
+/** A group is told nothing: its members ask who has read. */
 const tellPeer = (row: MarkedRead, mark: ReadMark) =>
-  row.peer_id === row.user_id ? [] : readNotify(row, mark, row.user_id, row.peerDevices)
+  isGroupId(row.peer_id) || row.peer_id === row.user_id
+    ? []
+    : readNotify(row, mark, row.user_id, row.peerDevices)
 
 const tellSiblings = (row: MarkedRead, mark: ReadMark) =>
   readNotify(
@@ -103,7 +108,7 @@ const isOrigin = (device: PresentDevice, origin: event.IOrigin): boolean =>
 
 const receipt = (row: MarkedRead, mark: ReadMark): EmitOf<typeof topics.receiptChanged> =>
   emit(topics.receiptChanged, {
-    conversation: pairConversation(row.user_id, row.peer_id),
+    conversation: conversationOf(row.user_id, row.peer_id),
     reader_user_id: String(row.user_id),
     server_msg_id: String(mark.server_msg_id),
     state: 'read',

@@ -2,6 +2,12 @@
 import type { FastifyRequest } from 'fastify'
 import { CIM, type coffeechat } from '../../proto/index.js'
 import { BusUnavailable } from '../../schemas/bus.js'
+import {
+  type GroupAnswer,
+  type GroupArgumentsOf,
+  type GroupOperation,
+  groupAnswer,
+} from '../../schemas/group-operations.js'
 import { type CommandName, commands } from '../../schemas/packets.js'
 import { type AnyTopic, type EventOf, recordOf, topics } from '../../schemas/topics.js'
 import {
@@ -44,6 +50,12 @@ export interface Calls {
     operation: O,
     given: ArgumentsOf<O>,
   ): Promise<UserAnswer>
+  /** An app server's operation on groups. Rejects with the Fault that the worker answered. */
+  onGroup<O extends GroupOperation>(
+    request: FastifyRequest,
+    operation: O,
+    given: GroupArgumentsOf<O>,
+  ): Promise<GroupAnswer>
   /** What a user pulls. Resolves with the body of the command; rejects with the Fault of an ERROR_NOTIFY. */
   query(request: FastifyRequest, userId: number, query: Query, expected: CommandName): Promise<Uint8Array>
 }
@@ -53,6 +65,25 @@ function idempotencyKeyOf({ headers }: FastifyRequest): string | undefined {
   if (key === undefined) return undefined
   if (typeof key === 'string' && /^[\x21-\x7e]{1,255}$/.test(key)) return key
   throw badRequest('Idempotency-Key: 1 to 255 visible ASCII characters')
+}
+
+/** The part of an event that says what is to be done. */
+function operationAsked(request: FastifyRequest, operation: string, given: object) {
+  const idempotency_key = idempotencyKeyOf(request)
+  return {
+    time: Date.now(),
+    operation,
+    arguments: JSON.stringify(given),
+    ...(idempotency_key === undefined ? {} : { idempotency_key }),
+  }
+}
+
+/** What a worker answered to an operation. @throws Fault where it refused */
+function answeredJson({ http_status, body }: OutboundPacket): unknown {
+  const answered: unknown = JSON.parse(Buffer.from(body).toString('utf8'))
+  if ((http_status ?? 500) < 400) return answered
+  const { code, message, field } = (answered as ErrorBody).error
+  throw new Fault(http_status ?? 500, code, message, field === undefined ? {} : { field })
 }
 
 export function createCalls({ config, identity, targets, publish, isSuspended }: HttpContext): Calls {
@@ -106,18 +137,17 @@ export function createCalls({ config, identity, targets, publish, isSuspended }:
     },
 
     async onUser(request, userId, operation, given) {
-      const idempotency_key = idempotencyKeyOf(request)
-      const { http_status, body } = await ask(request, userId, topics.requestUser, (origin) => ({
-        origin,
-        time: Date.now(),
-        operation,
-        arguments: JSON.stringify(given),
-        ...(idempotency_key === undefined ? {} : { idempotency_key }),
-      }))
-      const answered: unknown = JSON.parse(Buffer.from(body).toString('utf8'))
-      if ((http_status ?? 500) < 400) return userAnswer.parse(answered)
-      const { code, message, field } = (answered as ErrorBody).error
-      throw new Fault(http_status ?? 500, code, message, field === undefined ? {} : { field })
+      const asked = operationAsked(request, operation, given)
+      return userAnswer.parse(
+        answeredJson(await ask(request, userId, topics.requestUser, (origin) => ({ origin, ...asked }))),
+      )
+    },
+
+    async onGroup(request, operation, given) {
+      const asked = operationAsked(request, operation, given)
+      return groupAnswer.parse(
+        answeredJson(await ask(request, 0, topics.requestGroup, (origin) => ({ origin, ...asked }))),
+      )
     },
 
     async query(request, userId, query, expected) {

@@ -15,6 +15,11 @@ export const groupId = decimal('a group id')
   .refine((text) => isGroupId(Number(text)), 'a group id lies between 281474976710656 and 9007199254740991')
   .transform(Number)
 
+/** Whom a session is with: a user id or a group id. */
+export const peerId = decimal('a user or group id')
+  .refine((text) => isUserId(Number(text)) || isGroupId(Number(text)), 'neither a user id nor a group id')
+  .transform(Number)
+
 /** A message's number in its conversation, from 1. */
 export const serverMsgId = decimal('a server_msg_id')
   .refine((text) => text !== '0' && Number.isSafeInteger(Number(text)), 'a server_msg_id counts from 1')

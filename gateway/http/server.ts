@@ -18,6 +18,7 @@ import { createCalls } from './calls.js'
 import { badRequest, errorBody, Fault, faultOf } from './faults.js'
 import type { Api } from './rest.js'
 import { deviceRoutes } from './routes/devices.js'
+import { groupRoutes } from './routes/groups.js'
 import { messageRoutes } from './routes/messages.js'
 import { operationRoutes } from './routes/operations.js'
 import { readingRoutes } from './routes/reading.js'
@@ -159,7 +160,7 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
     request.body ??= {}
   })
   await api.register(swagger, { openapi: description, transform: jsonSchemaTransform })
-  for (const add of [operationRoutes, userRoutes, deviceRoutes, messageRoutes, readingRoutes])
+  for (const add of [operationRoutes, userRoutes, deviceRoutes, messageRoutes, readingRoutes, groupRoutes])
     add(api as Api, rest)
   return api
 }

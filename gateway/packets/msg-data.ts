@@ -1,6 +1,5 @@
 /** MSG_DATA: a message to be stored. Acked by message-store after COMMIT, or refused here (spec 2, "Single chat" 1). */
 import { CIM } from '../../proto/index.js'
-import { isGroupId } from '../../schemas/ids.js'
 import { commands } from '../../schemas/packets.js'
 import { topics } from '../../schemas/topics.js'
 import { ackMessage, badRequest, beginRequest, originOf } from '../gate.js'
@@ -21,9 +20,6 @@ export const msgData: Verb<'MSG_DATA'> = (gate, connection, seq, message) => {
   if (!isOwn(gate, connection, 'MSG_DATA', seq, message.from_user_id)) return
   if (isServersType(message.msg_type))
     return ackMessage(gate, connection, seq, message, CIMResCode.kCIM_RES_CODE_ERROR)
-  // Until groups exist no group id names one.
-  if (isGroupId(to_session_id))
-    return ackMessage(gate, connection, seq, message, CIMResCode.kCIM_RES_CODE_GROUP_NOT_EXIST)
 
   const names = { from_user_id: message.from_user_id, to_session_id, msg_id: message.msg_id }
   const request = beginRequest(gate, connection, 'MSG_DATA', seq, names)

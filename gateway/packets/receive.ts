@@ -10,6 +10,7 @@ import type { Connection, ConnectionLimits } from '../connection.js'
 import { ackMessage, badRequest, type Gate, refuse } from '../gate.js'
 import { takeToken } from '../rate.js'
 import { authToken } from './auth-token.js'
+import { groupVerbs } from './groups.js'
 import { heartbeat } from './heartbeat.js'
 import { history } from './history.js'
 import { latestMsgId } from './latest-msg-id.js'
@@ -18,7 +19,9 @@ import { msgById } from './msg-by-id.js'
 import { msgData } from './msg-data.js'
 import { msgDataAck } from './msg-data-ack.js'
 import { msgReadAck } from './msg-read-ack.js'
+import { receipts } from './receipts.js'
 import { sessionList } from './session-list.js'
+import { sync } from './sync.js'
 import type { Verb } from './verb.js'
 
 const { CIMErrorCode, CIMResCode } = CIM.Def
@@ -35,6 +38,9 @@ const verbs: { readonly [Name in CommandName]?: Verb<Name> } = {
   MSG_READ_ACK: msgReadAck,
   GET_LATEST_MSG_ID_REQ: latestMsgId,
   GET_MSG_BY_ID_REQ: msgById,
+  ...groupVerbs,
+  GET_RECEIPTS_REQ: receipts,
+  SYNC_REQ: sync,
 }
 
 const packetCounts = Object.fromEntries(

@@ -42,8 +42,8 @@ export function isOwn(
 }
 
 /**
- * The checks of every question about one conversation, in the order of the spec: limits, identity, and, until
- * groups exist, that it is not about one. False where the client was told why not.
+ * The checks of every question about one conversation, in the order of the spec: limits, identity. False where the
+ * client was told why not. Who may see a group is the worker's to say.
  */
 export function mayAskAbout(
   gate: Gate,
@@ -57,8 +57,5 @@ export function mayAskAbout(
     badRequest(gate, connection, commands[name].id, seq, fault)
     return false
   }
-  if (!isOwn(gate, connection, name, seq, asked.user_id)) return false
-  if (!isGroupId(asked.session_id)) return true
-  refuse(gate, connection, commands[name].id, seq, CIMErrorCode.kCIM_ERR_NOT_FOUND, 'no such group')
-  return false
+  return isOwn(gate, connection, name, seq, asked.user_id)
 }

@@ -3,6 +3,7 @@ export const roleNames = [
   'gateway',
   'presence',
   'message-store',
+  'group-fanout',
   'delivery',
   'ack-tracker',
   'delivery-check',
@@ -12,4 +13,5 @@ export const roleNames = [
   'queries',
   'read-marker',
   'users',
+  'groups',
 ] as const

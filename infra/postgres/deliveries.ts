@@ -1,5 +1,6 @@
 /** Delivery state of readers' copies, and the messages themselves for a second delivery. */
 import type { Pool } from 'pg'
+import { groupOf } from '../../schemas/ids.js'
 import type {
   AckedCopy,
   AckStore,
@@ -39,10 +40,12 @@ async function flushSome(pool: Pool, acks: readonly AckedCopy[]): Promise<void> 
 const statesSql = `
   SELECT coalesce(m.acked_by, own.acked_by) AS acked_by,
          k.r <> k.f AND coalesce(s.read_msg_id >= k.n, false) AS read
-    FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[]) WITH ORDINALITY k(r, f, i, c, n, o)
+    FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
+         WITH ORDINALITY k(r, f, i, c, n, g, o)
     LEFT JOIN im_message_recv m ON k.r <> k.f AND m.msg_to = k.r AND m.conversation = k.c AND m.msg_id = k.n
     LEFT JOIN im_message_send own ON k.r = k.f AND own.from_id = k.f AND own.client_msg_id = k.i
-    LEFT JOIN im_session s ON s.user_id = k.r AND s.session_type = 1 AND s.peer_id = k.f
+    LEFT JOIN im_session s
+      ON s.user_id = k.r AND s.session_type = CASE WHEN k.g IS NULL THEN 1 ELSE 2 END AND s.peer_id = coalesce(k.g, k.f)
    ORDER BY k.o`
 
 /** What PostgreSQL knows of each copy; acks that still wait in Redis are not in it. */
@@ -65,6 +68,7 @@ const keyColumns = (keys: readonly CopyKey[]): unknown[] => [
   keys.map((key) => key.msg_id),
   keys.map((key) => key.conversation),
   keys.map((key) => key.server_msg_id),
+  keys.map((key) => groupOf(key.conversation) ?? null),
 ]
 
 interface MessageRow {

@@ -1,145 +1,34 @@
-/**
- * Messages of pairs as one of the two has them: the own ones from im_message_send, the peer's from
- * im_message_recv. Both are found by index within this user's partitions, however much is stored.
- */
+/** What was said in anybody's sessions: pairs and groups are stored differently, and asked at the same time. */
 import type { Pool } from 'pg'
-import { pairConversation } from '../../schemas/ids.js'
-import type { LatestMessage, MessageCopy, MessageHistory, PairAsked } from '../../workers/ports/queries.js'
-import { prepared } from './pool.js'
-
-/** Columns of a CopyRow from either table. */
-export const ownCopy = `x.msg_id AS number, x.client_msg_id, x.from_id AS sender, x.to_id AS receiver, x.msg_type,
-  x.msg_content AS content, x.attach, x.client_type, x.created AS stored_at`
-export const receivedCopy = `r.msg_id AS number, r.client_msg_id, r.msg_from AS sender, r.msg_to AS receiver, r.msg_type,
-  r.content, r.attach, r.client_type, r.send_time AS stored_at`
-
-/** Of a message m in the session s of this user: has the peer, or has this user, read it? */
-export const hasBeenRead = `coalesce(m.number <= CASE WHEN m.sender = s.user_id THEN s.peer_read_msg_id
-  ELSE s.read_msg_id END, false) AS read`
-
-export interface CopyRow {
-  number: number
-  client_msg_id: string
-  sender: number
-  receiver: number
-  msg_type: number
-  content: Buffer
-  attach: string | null
-  client_type: number
-  stored_at: number
-  read: boolean
-}
-
-interface Numbered {
-  /** Which question it answers, from 1. */
-  question: number
-}
-
-// LATERAL with LIMIT makes the planner go question by question through the indexes.
-const findPages = prepared<CopyRow & Numbered>(
-  'history-pages',
-  `SELECT q.o::integer AS question, m.*, ${hasBeenRead}
-     FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::integer[])
-          WITH ORDINALITY q(u, p, c, before, n, o)
-     LEFT JOIN im_session s ON s.user_id = q.u AND s.session_type = 1 AND s.peer_id = q.p
-    CROSS JOIN LATERAL (
-      (SELECT ${ownCopy} FROM im_message_send x
-        WHERE x.from_id = q.u AND x.to_id = q.p AND x.msg_id < q.before
-        ORDER BY x.msg_id DESC LIMIT q.n)
-      UNION ALL
-      (SELECT ${receivedCopy} FROM im_message_recv r
-        WHERE r.msg_to = q.u AND r.conversation = q.c AND r.msg_id < q.before
-        ORDER BY r.msg_id DESC LIMIT q.n)
-      ORDER BY number DESC LIMIT q.n) m
-    ORDER BY q.o, m.number`,
-)
-
-const findLatest = prepared<LatestMessage & Numbered>(
-  'history-latest',
-  `SELECT q.o::integer AS question, m.server_msg_id, m.msg_id
-     FROM unnest($1::bigint[], $2::bigint[], $3::text[]) WITH ORDINALITY q(u, p, c, o)
-    CROSS JOIN LATERAL (
-      (SELECT x.msg_id AS server_msg_id, x.client_msg_id AS msg_id FROM im_message_send x
-        WHERE x.from_id = q.u AND x.to_id = q.p ORDER BY x.msg_id DESC LIMIT 1)
-      UNION ALL
-      (SELECT r.msg_id, r.client_msg_id FROM im_message_recv r
-        WHERE r.msg_to = q.u AND r.conversation = q.c ORDER BY r.msg_id DESC LIMIT 1)
-      ORDER BY server_msg_id DESC LIMIT 1) m`,
-)
-
-// The sender's key is the only index on a msg_id; the number found there names this user's own copy.
-const findByIds = prepared<CopyRow & Numbered>(
-  'history-by-ids',
-  `SELECT q.question, m.*, ${hasBeenRead}
-     FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::text[], $5::text[]) q(question, u, p, c, i)
-     LEFT JOIN im_session s ON s.user_id = q.u AND s.session_type = 1 AND s.peer_id = q.p
-    CROSS JOIN LATERAL (
-      SELECT ${ownCopy} FROM im_message_send x
-       WHERE x.from_id = q.u AND x.client_msg_id = q.i AND x.to_id = q.p
-      UNION ALL
-      SELECT ${receivedCopy} FROM im_message_send x
-        JOIN im_message_recv r ON r.msg_to = q.u AND r.conversation = q.c AND r.msg_id = x.msg_id
-       WHERE q.u <> q.p AND x.from_id = q.p AND x.client_msg_id = q.i AND x.to_id = q.u
-      LIMIT 2) m
-    ORDER BY q.question, m.number`,
-)
+import { isGroupId } from '../../schemas/ids.js'
+import type { MessageHistory, SessionAsked } from '../../workers/ports/queries.js'
+import { createGroupHistory } from './group-history.js'
+import { createPairHistory } from './pair-history.js'
 
 /** Reads on this pool. */
 export function createMessageHistory(pool: Pool): MessageHistory {
+  const pairs = createPairHistory(pool)
+  const groups = createGroupHistory(pool)
   return {
-    async pages(asked) {
-      const rows = await findPages(pool, [
-        ...pairColumns(asked),
-        asked.map((each) => each.before),
-        asked.map((each) => each.limit),
-      ])
-      return byQuestion(rows, asked.length).map((copies) => copies.map(toCopy))
-    },
-
-    async latest(asked) {
-      const rows = await findLatest(pool, pairColumns(asked))
-      return byQuestion(rows, asked.length).map(
-        ([found]) => found && { msg_id: found.msg_id, server_msg_id: found.server_msg_id },
-      )
-    },
-
-    async byIds(asked) {
-      const wanted = asked.flatMap(({ msg_ids, ...pair }, at) =>
-        [...new Set(msg_ids)].map((msg_id) => ({ ...pair, msg_id, question: at + 1 })),
-      )
-      const rows = await findByIds(pool, [
-        wanted.map((each) => each.question),
-        ...pairColumns(wanted),
-        wanted.map((each) => each.msg_id),
-      ])
-      return byQuestion(rows, asked.length).map((copies) => copies.map(toCopy))
-    },
+    pages: (asked) => byKind(asked, pairs.pages, groups.pages),
+    latest: (asked) => byKind(asked, pairs.latest, groups.latest),
+    byIds: (asked) => byKind(asked, pairs.byIds, groups.byIds),
   }
 }
 
-/** The users, their peers, their conversations. */
-const pairColumns = (pairs: readonly PairAsked[]): unknown[] => [
-  pairs.map((pair) => pair.user_id),
-  pairs.map((pair) => pair.peer_id),
-  pairs.map((pair) => pairConversation(pair.user_id, pair.peer_id)),
-]
-
-/** Rows by the question that they answer, in order. */
-export function byQuestion<Row extends Numbered>(rows: readonly Row[], questions: number): Row[][] {
-  const answers = Array.from({ length: questions }, (): Row[] => [])
-  for (const row of rows) answers[row.question - 1]?.push(row)
-  return answers
+/** Asks each reader what is its to answer, if anything; the answers come in the order of the questions. */
+async function byKind<Asked extends SessionAsked, Answer>(
+  asked: readonly Asked[],
+  ofPairs: (asked: readonly Asked[]) => Promise<readonly Answer[]>,
+  ofGroups: (asked: readonly Asked[]) => Promise<readonly Answer[]>,
+): Promise<readonly Answer[]> {
+  const aboutGroups = asked.filter((each) => isGroupId(each.peer_id))
+  if (aboutGroups.length === 0) return ofPairs(asked)
+  const aboutPairs = asked.filter((each) => !isGroupId(each.peer_id))
+  const [pairs, groups] = await Promise.all([
+    aboutPairs.length === 0 ? [] : ofPairs(aboutPairs),
+    ofGroups(aboutGroups),
+  ])
+  const [nextPair, nextGroup] = [pairs.values(), groups.values()]
+  return asked.map((each) => (isGroupId(each.peer_id) ? nextGroup : nextPair).next().value as Answer)
 }
-
-export const toCopy = (row: CopyRow): MessageCopy => ({
-  server_msg_id: row.number,
-  msg_id: row.client_msg_id,
-  from_user_id: row.sender,
-  to_user_id: row.receiver,
-  msg_type: row.msg_type,
-  msg_data: row.content,
-  attach: row.attach,
-  client_type: row.client_type,
-  stored_time: row.stored_at,
-  read: row.read,
-})

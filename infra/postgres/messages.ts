@@ -1,6 +1,7 @@
-/** Numbering and storing: the MessageStore over im_store_single (migration 0002). */
+/** Numbering and storing: the MessageStore over im_store_single and im_store_group (migrations 0002 and 0007). */
 import { createHash } from 'node:crypto'
 import type { Pool } from 'pg'
+import { isGroupId } from '../../schemas/ids.js'
 import type { MessageStore, NewMessage, StoredMessage } from '../../workers/ports/messages.js'
 import { isUniqueViolation } from './errors.js'
 
@@ -14,37 +15,60 @@ interface ResultRow {
   repeated: boolean
 }
 
-/** Stores on this pool. One round trip per batch. */
+const isToGroup = (message: NewMessage): boolean => isGroupId(message.to_session_id)
+
+/** Stores on this pool. One round trip per batch, two where it has messages to users and to groups. */
 export function createMessageStore(pool: Pool): MessageStore {
   return {
     async store(messages) {
-      for (let judgement = 1; ; judgement++) {
-        try {
-          const { rows } = await pool.query<ResultRow>({
-            name: 'store-single',
-            text: storeSql,
-            values: columns(messages),
-          })
-          return rows.map(toStored)
-        } catch (error) {
-          // The whole batch was rolled back; judged again it finds what the other owner stored.
-          if (!isUniqueViolation(error) || judgement === maxJudgements) throw error
-        }
-      }
+      const toGroups = messages.filter(isToGroup)
+      if (toGroups.length === messages.length) return storeKind(pool, 'group', messages)
+      if (toGroups.length === 0) return storeKind(pool, 'single', messages)
+      // Each keeps the order of its conversations. One after the other: one msg_id may be in both.
+      const single = await storeKind(
+        pool,
+        'single',
+        messages.filter((message) => !isToGroup(message)),
+      )
+      const group = await storeKind(pool, 'group', toGroups)
+      const [singles, groups] = [single.values(), group.values()]
+      return messages.map((message) => (isToGroup(message) ? groups : singles).next().value!)
     },
   }
 }
 
-const storeSql = `SELECT res_code, number, stored_at, repeated
-  FROM im_store_single($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::smallint[], $6::bytea[], $7::bytea[],
-                       $8::text[], $9::text[], $10::integer[], $11::smallint[], $12)`
+async function storeKind(
+  pool: Pool,
+  kind: 'single' | 'group',
+  messages: readonly NewMessage[],
+): Promise<StoredMessage[]> {
+  for (let judgement = 1; ; judgement++) {
+    try {
+      const { rows } = await pool.query<ResultRow>({
+        name: `store-${kind}`,
+        text: storeSql[kind],
+        values: columns(messages),
+      })
+      return rows.map(toStored)
+    } catch (error) {
+      // The whole batch was rolled back; judged again it finds what the other owner stored.
+      if (!isUniqueViolation(error) || judgement === maxJudgements) throw error
+    }
+  }
+}
 
-/** The arrays of im_store_single, in its order. */
+const storeWith = (name: string) => `SELECT res_code, number, stored_at, repeated
+  FROM ${name}($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::smallint[], $6::bytea[], $7::bytea[],
+               $8::text[], $9::text[], $10::integer[], $11::smallint[], $12)`
+
+const storeSql = { single: storeWith('im_store_single'), group: storeWith('im_store_group') }
+
+/** The arrays that both functions take, in their order. */
 function columns(messages: readonly NewMessage[]): unknown[] {
   const column = <T>(of: (message: NewMessage) => T): T[] => messages.map(of)
   return [
     column((message) => message.from_user_id),
-    column((message) => message.to_user_id),
+    column((message) => message.to_session_id),
     column((message) => message.msg_id),
     column((message) => message.conversation),
     column((message) => message.msg_type),

@@ -1,7 +1,7 @@
 /** Offline push: targets and the ledger of notifications. Implements workers/ports/push.ts. */
 import type { Pool } from 'pg'
 import { deviceKey } from '../../schemas/ids.js'
-import type { PushAddress, PushKey, PushLedger, PushTargets } from '../../workers/ports/push.js'
+import type { GroupNames, PushAddress, PushKey, PushLedger, PushTargets } from '../../workers/ports/push.js'
 import { prepared } from './pool.js'
 
 interface TargetRow {
@@ -33,6 +33,20 @@ const selectTargets = prepared<TargetRow>(
        ON l.reader_id = k.u AND l.device = k.device AND l.from_id = k.f AND l.client_msg_id = k.i
     ORDER BY k.o`,
 )
+
+const selectNames = prepared<{ group_id: number; group_name: string }>(
+  'group-names',
+  'SELECT group_id, group_name FROM im_group WHERE group_id = ANY ($1::bigint[])',
+)
+
+/** What groups are called, on this pool. */
+export const createGroupNames = (pool: Pool): GroupNames => ({
+  async of(groupIds) {
+    if (groupIds.length === 0) return new Map()
+    const rows = await selectNames(pool, [[...new Set(groupIds)]])
+    return new Map(rows.map(({ group_id, group_name }) => [group_id, group_name]))
+  },
+})
 
 const deleteTokens = prepared(
   'push-delete-tokens',

@@ -15,6 +15,63 @@ CREATE TABLE im_device (
   CONSTRAINT im_device_pkey PRIMARY KEY (user_id, client_type, device_id)
 ) WITH (fillfactor=70);
 
+CREATE TABLE im_group (
+  group_id bigint NOT NULL DEFAULT nextval('im_group_id'::regclass),
+  group_name text NOT NULL,
+  owner_id bigint NOT NULL,
+  create_user_id bigint NOT NULL,
+  announcement text NOT NULL DEFAULT ''::text,
+  intro text NOT NULL DEFAULT ''::text,
+  avatar text NOT NULL DEFAULT ''::text,
+  group_type smallint NOT NULL DEFAULT 1,
+  mute_model smallint NOT NULL DEFAULT 0,
+  join_model smallint NOT NULL DEFAULT 0,
+  be_invite_model smallint NOT NULL DEFAULT 0,
+  version integer NOT NULL DEFAULT 1,
+  member_count integer NOT NULL,
+  disbanded boolean NOT NULL DEFAULT false,
+  create_time bigint NOT NULL,
+  update_time bigint NOT NULL,
+  CONSTRAINT im_group_announcement_check CHECK ((char_length(announcement) <= 1024)),
+  CONSTRAINT im_group_group_name_check CHECK ((char_length(group_name) <= 32)),
+  CONSTRAINT im_group_pkey PRIMARY KEY (group_id)
+) WITH (fillfactor=70);
+
+CREATE TABLE im_group_member (
+  group_id bigint NOT NULL,
+  user_id bigint NOT NULL,
+  role smallint NOT NULL DEFAULT 0,
+  joined_at_msg_id bigint NOT NULL,
+  left_at_msg_id bigint,
+  mute_until bigint NOT NULL DEFAULT 0,
+  created bigint NOT NULL,
+  CONSTRAINT im_group_member_pkey PRIMARY KEY (group_id, user_id)
+) WITH (fillfactor=70);
+
+CREATE TABLE im_message_group (
+  group_id bigint NOT NULL,
+  msg_id bigint NOT NULL,
+  msg_from bigint NOT NULL,
+  client_msg_id text COLLATE "C" NOT NULL,
+  client_type smallint NOT NULL,
+  msg_type smallint NOT NULL,
+  content bytea NOT NULL,
+  attach text,
+  mention bigint[],
+  cmd_id integer NOT NULL,
+  msg_seq integer NOT NULL,
+  send_time bigint NOT NULL,
+  CONSTRAINT im_message_group_pkey PRIMARY KEY (group_id, msg_id)
+) PARTITION BY HASH (group_id);
+
+CREATE TABLE im_message_group_0 PARTITION OF im_message_group FOR VALUES WITH (modulus 4, remainder 0);
+
+CREATE TABLE im_message_group_1 PARTITION OF im_message_group FOR VALUES WITH (modulus 4, remainder 1);
+
+CREATE TABLE im_message_group_2 PARTITION OF im_message_group FOR VALUES WITH (modulus 4, remainder 2);
+
+CREATE TABLE im_message_group_3 PARTITION OF im_message_group FOR VALUES WITH (modulus 4, remainder 3);
+
 CREATE TABLE im_message_recv (
   msg_to bigint NOT NULL,
   conversation text COLLATE "C" NOT NULL,
@@ -124,6 +181,30 @@ CREATE TABLE im_session (
   CONSTRAINT im_session_pkey PRIMARY KEY (user_id, session_type, peer_id)
 ) WITH (fillfactor=50);
 
+CREATE TABLE im_timeline (
+  user_id bigint NOT NULL,
+  last_cursor bigint NOT NULL DEFAULT 0,
+  CONSTRAINT im_timeline_pkey PRIMARY KEY (user_id)
+) WITH (fillfactor=50);
+
+CREATE TABLE im_timeline_session (
+  user_id bigint NOT NULL,
+  session_type smallint NOT NULL,
+  peer_id bigint NOT NULL,
+  msg_id bigint NOT NULL,
+  CONSTRAINT im_timeline_session_pkey PRIMARY KEY (user_id, session_type, peer_id)
+) WITH (fillfactor=50);
+
+CREATE TABLE im_timeline_span (
+  user_id bigint NOT NULL,
+  last_cursor bigint NOT NULL,
+  session_type smallint NOT NULL,
+  peer_id bigint NOT NULL,
+  first_msg_id bigint NOT NULL,
+  last_msg_id bigint NOT NULL,
+  CONSTRAINT im_timeline_span_pkey PRIMARY KEY (user_id, last_cursor)
+);
+
 CREATE TABLE im_user (
   user_id bigint NOT NULL,
   nick_name text NOT NULL,
@@ -148,6 +229,18 @@ CREATE TABLE im_user_request (
   CONSTRAINT im_user_request_pkey PRIMARY KEY (request_key)
 );
 
+CREATE INDEX im_group_member_of_user ON public.im_group_member USING btree (user_id, group_id) WHERE (left_at_msg_id IS NULL);
+
+CREATE INDEX im_message_group_0_group_id_client_msg_id_idx ON public.im_message_group_0 USING btree (group_id, client_msg_id);
+
+CREATE INDEX im_message_group_1_group_id_client_msg_id_idx ON public.im_message_group_1 USING btree (group_id, client_msg_id);
+
+CREATE INDEX im_message_group_2_group_id_client_msg_id_idx ON public.im_message_group_2 USING btree (group_id, client_msg_id);
+
+CREATE INDEX im_message_group_3_group_id_client_msg_id_idx ON public.im_message_group_3 USING btree (group_id, client_msg_id);
+
+CREATE INDEX im_message_group_client ON ONLY public.im_message_group USING btree (group_id, client_msg_id);
+
 CREATE INDEX im_message_send_0_from_id_to_id_msg_id_idx ON public.im_message_send_0 USING btree (from_id, to_id, msg_id);
 
 CREATE INDEX im_message_send_1_from_id_to_id_msg_id_idx ON public.im_message_send_1 USING btree (from_id, to_id, msg_id);
@@ -160,6 +253,104 @@ CREATE INDEX im_message_send_history ON ONLY public.im_message_send USING btree 
 
 CREATE INDEX im_user_request_age ON public.im_user_request USING btree (created);
 
+CREATE SEQUENCE im_group_id;
+
+CREATE OR REPLACE FUNCTION public.im_extend_timelines(p_user bigint[], p_cursor bigint[], p_limit integer[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  users bigint[];
+BEGIN
+  INSERT INTO im_timeline (user_id)
+    SELECT DISTINCT a.u FROM unnest(p_user) a(u)
+     WHERE NOT EXISTS (SELECT FROM im_timeline t WHERE t.user_id = a.u) ORDER BY 1
+    ON CONFLICT DO NOTHING;
+  PERFORM FROM im_timeline t WHERE t.user_id = ANY (p_user) ORDER BY t.user_id FOR UPDATE;
+
+  -- Only now, under the locks, can be seen what another sync of the same user has given.
+  SELECT array_agg(DISTINCT a.u) INTO users
+    FROM unnest(p_user, p_cursor, p_limit) a(u, c, n) JOIN im_timeline t ON t.user_id = a.u
+   WHERE t.last_cursor - a.c < a.n;
+
+  WITH spans AS MATERIALIZED (
+    SELECT s.user_id, s.session_type, s.peer_id, s.updated,
+           greatest(coalesce(p.msg_id, 0) + 1, k.joined_at_msg_id) AS first,
+           least(s.last_msg_id, k.left_at_msg_id - 1) AS last
+      FROM unnest(users) a(u)
+      JOIN im_session s ON s.user_id = a.u
+      LEFT JOIN im_timeline_session p
+        ON p.user_id = s.user_id AND p.session_type = s.session_type AND p.peer_id = s.peer_id
+      LEFT JOIN im_group_member k ON s.session_type = 2 AND k.group_id = s.peer_id AND k.user_id = s.user_id
+     WHERE s.last_msg_id > coalesce(p.msg_id, 0) AND (s.session_type = 1 OR k.user_id IS NOT NULL)
+  ), placed AS MATERIALIZED (
+    SELECT x.*, t.last_cursor + sum(x.last - x.first + 1) OVER (
+             PARTITION BY x.user_id ORDER BY x.updated, x.session_type, x.peer_id) AS cursor
+      FROM spans x JOIN im_timeline t ON t.user_id = x.user_id WHERE x.first <= x.last
+  ), added AS (
+    INSERT INTO im_timeline_span (user_id, last_cursor, session_type, peer_id, first_msg_id, last_msg_id)
+      SELECT user_id, cursor, session_type, peer_id, first, last FROM placed
+  ), positions AS (
+    INSERT INTO im_timeline_session (user_id, session_type, peer_id, msg_id)
+      SELECT user_id, session_type, peer_id, last FROM placed
+    ON CONFLICT (user_id, session_type, peer_id) DO UPDATE SET msg_id = excluded.msg_id
+  )
+  UPDATE im_timeline t SET last_cursor = m.cursor
+    FROM (SELECT user_id, max(cursor) AS cursor FROM placed GROUP BY user_id) m
+   WHERE t.user_id = m.user_id;
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_fan_out(p_group bigint[], p_msg_id bigint[], p_after bigint, p_limit integer, p_now bigint)
+ RETURNS TABLE(readers bigint[], last_user bigint)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+  last bigint;
+BEGIN
+  SELECT max(user_id) INTO last FROM (
+    SELECT DISTINCT user_id FROM im_group_member
+     WHERE group_id = ANY (p_group) AND user_id > p_after ORDER BY user_id LIMIT p_limit) these;
+
+  RETURN QUERY
+    WITH copies AS MATERIALIZED (
+      SELECT k.o, b.user_id AS r, m.group_id, m.msg_id, m.msg_from, m.client_msg_id, m.client_type, m.msg_type,
+             m.cmd_id, m.msg_seq, m.send_time
+        FROM unnest(p_group, p_msg_id) WITH ORDINALITY k(g, n, o)
+        JOIN im_message_group m ON m.group_id = k.g AND m.msg_id = k.n
+        JOIN im_group_member b ON b.group_id = k.g AND b.user_id > p_after AND b.user_id <= last
+       WHERE b.joined_at_msg_id <= k.n AND k.n < coalesce(b.left_at_msg_id, k.n + 1) AND b.user_id <> m.msg_from
+    ), received AS (
+      INSERT INTO im_message_recv (msg_to, conversation, msg_id, msg_from, group_id, client_msg_id, client_type,
+                                   msg_type, cmd_id, msg_seq, send_time)
+        SELECT DISTINCT ON (r, group_id, msg_id) r, 'g:' || group_id, msg_id, msg_from, group_id, client_msg_id,
+               client_type, msg_type, cmd_id, msg_seq, send_time
+          FROM copies ORDER BY r, group_id, msg_id
+      ON CONFLICT DO NOTHING
+      RETURNING msg_to, group_id, msg_id, msg_type
+    ), firsts AS MATERIALIZED (
+      SELECT group_id, min(msg_id) AS n FROM received GROUP BY group_id
+    ), listed AS (
+      INSERT INTO im_session AS s (user_id, session_type, peer_id, last_msg_id, unread, created, updated)
+        SELECT msg_to, 2, group_id, max(msg_id), count(*) FILTER (WHERE msg_type <> 6), p_now, p_now
+          FROM received GROUP BY 1, 3 ORDER BY 1, 3
+      ON CONFLICT (user_id, session_type, peer_id) DO UPDATE
+        SET last_msg_id = greatest(s.last_msg_id, excluded.last_msg_id),
+            -- Rows are counted one by one only for who has read on before the rows came.
+            unread = s.unread + CASE
+              WHEN s.read_msg_id < (SELECT f.n FROM firsts f WHERE f.group_id = s.peer_id) THEN excluded.unread
+              ELSE (SELECT count(*) FROM received n WHERE n.msg_to = s.user_id AND n.group_id = s.peer_id
+                       AND n.msg_type <> 6 AND n.msg_id > s.read_msg_id) END,
+            updated = greatest(s.updated, excluded.updated), session_status = 0
+    )
+    SELECT coalesce(named.readers, '{}'), last
+      FROM unnest(p_group) WITH ORDINALITY k(g, o)
+      LEFT JOIN (SELECT c.o, array_agg(c.r ORDER BY c.r) AS readers FROM copies c GROUP BY c.o) named ON named.o = k.o
+     ORDER BY k.o;
+END $function$
+;
+
 CREATE OR REPLACE FUNCTION public.im_flush_acks(p_reader bigint[], p_device text[], p_from bigint[], p_client_msg_id text[], p_time bigint[])
  RETURNS void
  LANGUAGE plpgsql
@@ -170,10 +361,10 @@ BEGIN
       FROM unnest(p_reader, p_device, p_from, p_client_msg_id, p_time) a(r, d, f, i, t)
      GROUP BY a.r, a.f, a.i
   ), found AS MATERIALIZED (
-    SELECT acked.*, s.to_id, s.msg_id,
-           'c:' || least(s.from_id, s.to_id) || ':' || greatest(s.from_id, s.to_id) AS conversation
+    SELECT acked.*, s.to_id, s.group_id, s.msg_id,
+           coalesce('g:' || s.group_id,
+                    'c:' || least(s.from_id, s.to_id) || ':' || greatest(s.from_id, s.to_id)) AS conversation
       FROM acked JOIN im_message_send s ON s.from_id = acked.f AND s.client_msg_id = acked.i
-     WHERE s.group_id IS NULL
   ), copies AS (
     -- The sender's other devices.
     UPDATE im_message_send s
@@ -182,13 +373,99 @@ BEGIN
      WHERE found.r = found.f AND s.from_id = found.f AND s.client_msg_id = found.i
        AND NOT s.acked_by @> found.devices
   )
+  -- Of a group message the readers are who has a row.
   UPDATE im_message_recv m
      SET delivered = 1, delivered_at = coalesce(m.delivered_at, found.first_time),
          acked_by = m.acked_by || (SELECT array_agg(d) FROM unnest(found.devices) d WHERE d <> ALL (m.acked_by))
     FROM found
-   WHERE found.r = found.to_id AND found.r <> found.f
+   WHERE (found.r = found.to_id OR found.group_id IS NOT NULL) AND found.r <> found.f
      AND m.msg_to = found.r AND m.conversation = found.conversation AND m.msg_id = found.msg_id
      AND NOT (m.delivered = 1 AND m.acked_by @> found.devices);
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_mark_group_read(p_user bigint[], p_group bigint[], p_msg_id text[], p_number bigint[], p_time bigint[], p_now bigint)
+ RETURNS TABLE(changed boolean, number bigint, client_msg_id text)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+  numbers bigint[];
+  ids     text[];
+  joined  bigint[];
+BEGIN
+  -- What was read is stored for good: it needs no lock.
+  SELECT array_agg(x.msg_id ORDER BY a.o), array_agg(x.client_msg_id ORDER BY a.o),
+         array_agg(k.joined_at_msg_id ORDER BY a.o)
+    INTO numbers, ids, joined
+    FROM unnest(p_user, p_group, p_msg_id, p_number) WITH ORDINALITY a(u, g, i, n, o)
+    LEFT JOIN im_group_member k ON k.group_id = a.g AND k.user_id = a.u
+    LEFT JOIN LATERAL (
+      (SELECT y.msg_id, y.client_msg_id FROM im_message_group y
+        WHERE a.n > 0 AND y.group_id = a.g AND y.msg_id = a.n
+          AND y.msg_id >= k.joined_at_msg_id AND (k.left_at_msg_id IS NULL OR y.msg_id < k.left_at_msg_id))
+      UNION ALL
+      (SELECT y.msg_id, y.client_msg_id FROM im_message_group y
+        WHERE a.n = 0 AND y.group_id = a.g AND y.client_msg_id = a.i
+          AND y.msg_id >= k.joined_at_msg_id AND (k.left_at_msg_id IS NULL OR y.msg_id < k.left_at_msg_id)
+        ORDER BY y.msg_id DESC LIMIT 1)) x ON true;
+
+  -- History shows a message before its fan-out does, so a member may have read what is not in their list yet. Then
+  -- the sessions of all are locked by this, in the same order.
+  IF EXISTS (SELECT FROM unnest(p_user, p_group, numbers) a(u, g, n)
+              WHERE a.n IS NOT NULL AND NOT EXISTS (
+                SELECT FROM im_session s WHERE s.user_id = a.u AND s.session_type = 2 AND s.peer_id = a.g)) THEN
+    INSERT INTO im_session AS s (user_id, session_type, peer_id, created, updated)
+      SELECT DISTINCT a.u, 2, a.g, p_now, p_now FROM unnest(p_user, p_group, numbers) a(u, g, n)
+       WHERE a.n IS NOT NULL ORDER BY 1, 3
+      ON CONFLICT (user_id, session_type, peer_id) DO UPDATE SET read_at = s.read_at;
+  END IF;
+  -- In the order of the fan-out, so that the two never wait for each other in a circle. Copies that it makes for these
+  -- readers are from here on either committed and counted below, or add themselves after us (promise I6).
+  PERFORM FROM im_session s
+    JOIN (SELECT DISTINCT a.u, a.g FROM unnest(p_user, p_group, numbers) a(u, g, n) WHERE a.n IS NOT NULL) k
+      ON s.user_id = k.u AND s.session_type = 2 AND s.peer_id = k.g
+   ORDER BY s.user_id, s.peer_id FOR UPDATE OF s;
+
+  RETURN QUERY
+    WITH furthest AS MATERIALIZED (
+      SELECT DISTINCT ON (a.u, a.g) a.*, 'g:' || a.g AS c, s.read_msg_id AS was, s.read_at AS was_at,
+             s.last_msg_id AS last, s.unread AS unread_was
+        FROM unnest(p_user, p_group, p_time, numbers, ids, joined) WITH ORDINALITY a(u, g, t, n, i, j, o)
+        JOIN im_session s ON s.user_id = a.u AND s.session_type = 2 AND s.peer_id = a.g
+       WHERE a.n IS NOT NULL ORDER BY a.u, a.g, a.n DESC, a.o
+    ), moved AS MATERIALIZED (
+      SELECT * FROM furthest WHERE n > was
+    ), undelivered AS MATERIALIZED (
+      -- As in im_mark_read: the position speaks for what is older, and what the flush of acks holds is marked there.
+      SELECT m.msg_to, m.conversation, m.msg_id, k.t
+        FROM moved k JOIN im_message_recv m
+          ON m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > greatest(k.was, k.n - 1000) AND m.msg_id <= k.n
+       WHERE m.delivered = 0 LIMIT 5000 FOR UPDATE OF m SKIP LOCKED
+    ), delivered AS (
+      UPDATE im_message_recv m SET delivered = 1, delivered_at = d.t FROM undelivered d
+       WHERE m.msg_to = d.msg_to AND m.conversation = d.conversation AND m.msg_id = d.msg_id
+    ), counted AS (
+      -- What is left, or less what was read: whichever is fewer rows. A position below the horizon is that of an
+      -- earlier membership, or none: what was counted then says nothing.
+      SELECT k.*, CASE WHEN k.was < k.j OR k.last - k.n <= k.n - k.was THEN
+               (SELECT count(*) FROM im_message_recv m
+                 WHERE m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > k.n AND m.msg_type <> 6)
+             ELSE k.unread_was -
+               (SELECT count(*) FROM im_message_recv m
+                 WHERE m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > k.was AND m.msg_id <= k.n
+                   AND m.msg_type <> 6) END AS unread
+        FROM moved k
+    ), sessions AS (
+      UPDATE im_session s
+         SET read_msg_id = k.n, read_at = k.t, unread = k.unread, updated = greatest(s.updated, p_now)
+        FROM counted k
+       WHERE s.user_id = k.u AND s.session_type = 2 AND s.peer_id = k.g
+    )
+    SELECT f.o IS NOT NULL, f.n, f.i
+      FROM unnest(p_user) WITH ORDINALITY a(u, o)
+      LEFT JOIN furthest f ON f.o = a.o AND (f.n > f.was OR f.n = f.was AND f.t = f.was_at)
+     ORDER BY a.o;
 END $function$
 ;
 
@@ -267,6 +544,77 @@ BEGIN
 END $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.im_store_group(p_from bigint[], p_group bigint[], p_client_msg_id text[], p_conversation text[], p_type smallint[], p_content bytea[], p_hash bytea[], p_attach text[], p_mention text[], p_seq integer[], p_client_type smallint[], p_now bigint)
+ RETURNS TABLE(res_code smallint, number bigint, stored_at bigint, repeated boolean)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+  verdicts smallint[];
+  fresh bigint[];
+BEGIN
+  -- A group's conversation is made with the group. In one order everywhere, so that two batches never wait for each
+  -- other in a circle.
+  PERFORM FROM im_conversation x WHERE x.conversation = ANY (p_conversation) ORDER BY x.conversation FOR UPDATE;
+
+  -- Only now, under the locks: every change of a group and its members is made under them too.
+  SELECT array_agg(CASE
+           WHEN NOT EXISTS (SELECT FROM im_user u WHERE u.user_id = m.f AND u.active) THEN 9
+           WHEN g.group_id IS NULL OR g.disbanded OR c.conversation IS NULL THEN 2
+           WHEN b.user_id IS NULL THEN 4
+           WHEN b.mute_until > p_now OR g.mute_model = 1 AND b.role = 0 THEN 5
+           ELSE 0 END::smallint ORDER BY m.o)
+    INTO verdicts
+    FROM unnest(p_from, p_group, p_conversation) WITH ORDINALITY m(f, g, c, o)
+    LEFT JOIN im_group g ON g.group_id = m.g
+    LEFT JOIN im_conversation c ON c.conversation = m.c
+    LEFT JOIN im_group_member b ON b.group_id = m.g AND b.user_id = m.f AND b.left_at_msg_id IS NULL;
+
+  SELECT array_agg(o ORDER BY o) INTO fresh FROM (
+    SELECT DISTINCT ON (m.f, m.i) m.o
+      FROM unnest(p_from, p_client_msg_id, verdicts) WITH ORDINALITY m(f, i, v, o)
+     WHERE m.v = 0 AND NOT EXISTS (SELECT FROM im_message_send s WHERE s.from_id = m.f AND s.client_msg_id = m.i)
+     ORDER BY m.f, m.i, m.o) firsts;
+
+  IF fresh IS NOT NULL THEN
+    WITH numbered AS MATERIALIZED (
+      SELECT m.*, c.last_msg_id + row_number() OVER (PARTITION BY m.c ORDER BY m.o) AS n
+        FROM unnest(p_from, p_group, p_client_msg_id, p_conversation, p_type, p_content, p_hash, p_attach,
+                    p_mention, p_seq, p_client_type) WITH ORDINALITY m(f, g, i, c, ty, d, h, a, me, q, ct, o)
+        JOIN im_conversation c ON c.conversation = m.c
+       WHERE m.o = ANY (fresh)
+    ), sent AS (
+      INSERT INTO im_message_send (from_id, client_msg_id, msg_id, to_id, group_id, msg_type, msg_content,
+                                   content_hash, attach, mention, cmd_id, msg_seq, client_type, created, updated)
+        SELECT f, i, n, g, g, ty, d, h, a, me::bigint[], 769, q, ct, p_now, p_now FROM numbered
+    ), kept AS (
+      INSERT INTO im_message_group (group_id, msg_id, msg_from, client_msg_id, client_type, msg_type, content,
+                                    attach, mention, cmd_id, msg_seq, send_time)
+        SELECT g, n, f, i, ct, ty, d, a, me::bigint[], 769, q, p_now FROM numbered
+    ), listed AS (
+      INSERT INTO im_session AS s (user_id, session_type, peer_id, last_msg_id, created, updated)
+        SELECT f, 2, g, max(n), p_now, p_now FROM numbered GROUP BY f, g ORDER BY f, g
+      ON CONFLICT (user_id, session_type, peer_id) DO UPDATE
+        SET last_msg_id = greatest(s.last_msg_id, excluded.last_msg_id),
+            updated = greatest(s.updated, excluded.updated), session_status = 0
+    )
+    UPDATE im_conversation c SET last_msg_id = m.last
+      FROM (SELECT numbered.c AS conversation, max(n) AS last FROM numbered GROUP BY 1) m
+     WHERE c.conversation = m.conversation;
+  END IF;
+
+  RETURN QUERY
+    SELECT CASE WHEN s.from_id IS NULL THEN m.v
+                WHEN s.to_id = m.g AND s.msg_type = m.ty AND s.content_hash = m.h THEN 0::smallint
+                ELSE 1::smallint END,
+           s.msg_id, s.created, coalesce(NOT (m.o = ANY (fresh)), true)
+      FROM unnest(p_from, p_group, p_client_msg_id, p_type, p_hash, verdicts)
+           WITH ORDINALITY m(f, g, i, ty, h, v, o)
+      LEFT JOIN im_message_send s ON s.from_id = m.f AND s.client_msg_id = m.i
+     ORDER BY m.o;
+END $function$
+;
+
 CREATE OR REPLACE FUNCTION public.im_store_single(p_from bigint[], p_to bigint[], p_client_msg_id text[], p_conversation text[], p_type smallint[], p_content bytea[], p_hash bytea[], p_attach text[], p_mention text[], p_seq integer[], p_client_type smallint[], p_now bigint)
  RETURNS TABLE(res_code smallint, number bigint, stored_at bigint, repeated boolean)
  LANGUAGE plpgsql
@@ -335,5 +683,61 @@ BEGIN
       FROM unnest(p_from, p_to, p_client_msg_id, p_type, p_hash, known) WITH ORDINALITY m(f, t, i, ty, h, k, o)
       LEFT JOIN im_message_send s ON m.k AND s.from_id = m.f AND s.client_msg_id = m.i
      ORDER BY m.o;
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_timeline_page(p_user bigint, p_cursor bigint, p_limit integer)
+ RETURNS TABLE(cursor bigint, number bigint, client_msg_id text, sender bigint, receiver bigint, msg_type smallint, content bytea, attach text, client_type smallint, stored_at bigint, read boolean)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+#variable_conflict use_column
+DECLARE
+  span  im_timeline_span;
+  space integer := p_limit;
+  added integer;
+BEGIN
+  FOR span IN SELECT * FROM im_timeline_span x WHERE x.user_id = p_user AND x.last_cursor > p_cursor
+               ORDER BY x.last_cursor LOOP
+    span.first_msg_id := greatest(span.first_msg_id, span.last_msg_id - (span.last_cursor - p_cursor) + 1);
+    IF span.session_type = 1 THEN
+      RETURN QUERY
+        SELECT span.last_cursor - (span.last_msg_id - m.msg_id), m.*,
+               m.msg_id <= CASE WHEN m.sender = p_user THEN s.peer_read_msg_id ELSE s.read_msg_id END
+          FROM (
+            (SELECT x.msg_id, x.client_msg_id, x.from_id AS sender, x.to_id, x.msg_type, x.msg_content, x.attach,
+                    x.client_type, x.created
+               FROM im_message_send x
+              WHERE x.from_id = p_user AND x.to_id = span.peer_id
+                AND x.msg_id >= span.first_msg_id AND x.msg_id <= span.last_msg_id
+              ORDER BY x.msg_id LIMIT space)
+            UNION ALL
+            (SELECT r.msg_id, r.client_msg_id, r.msg_from, r.msg_to, r.msg_type, r.content, r.attach,
+                    r.client_type, r.send_time
+               FROM im_message_recv r
+              WHERE r.msg_to = p_user
+                AND r.conversation = 'c:' || least(p_user, span.peer_id) || ':' || greatest(p_user, span.peer_id)
+                AND r.msg_id >= span.first_msg_id AND r.msg_id <= span.last_msg_id
+              ORDER BY r.msg_id LIMIT space)) m
+          JOIN im_session s ON s.user_id = p_user AND s.session_type = 1 AND s.peer_id = span.peer_id
+         ORDER BY m.msg_id LIMIT space;
+    ELSE
+      -- The membership may have ended, or begun anew, since the span was made.
+      RETURN QUERY
+        SELECT span.last_cursor - (span.last_msg_id - x.msg_id), x.msg_id, x.client_msg_id, x.msg_from, x.group_id,
+               x.msg_type, x.content, x.attach, x.client_type, x.send_time,
+               x.msg_from <> p_user AND x.msg_id <= s.read_msg_id
+          FROM im_group_member k
+          JOIN im_session s ON s.user_id = k.user_id AND s.session_type = 2 AND s.peer_id = k.group_id
+          JOIN im_message_group x
+            ON x.group_id = span.peer_id AND x.msg_id >= span.first_msg_id AND x.msg_id <= span.last_msg_id
+         WHERE k.group_id = span.peer_id AND k.user_id = p_user AND x.msg_id >= k.joined_at_msg_id
+           AND (k.left_at_msg_id IS NULL OR x.msg_id < k.left_at_msg_id)
+         ORDER BY x.msg_id LIMIT space;
+    END IF;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    space := space - added;
+    EXIT WHEN space <= 0;
+  END LOOP;
 END $function$
 ;

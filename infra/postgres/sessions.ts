@@ -1,7 +1,7 @@
 /** Session lists with exact unread counts, each session with its last message (spec 2, "Pulling"). */
 import type { Pool } from 'pg'
 import type { ListedSession, SessionLists, SessionPage } from '../../workers/ports/queries.js'
-import { byQuestion, type CopyRow, hasBeenRead, ownCopy, receivedCopy, toCopy } from './history.js'
+import { byQuestion, type CopyRow, groupCopy, hasBeenRead, ownCopy, receivedCopy, toCopy } from './copies.js'
 import { prepared } from './pool.js'
 
 interface SessionRow {
@@ -20,10 +20,14 @@ interface SessionRow {
 
 type ListRow = SessionRow & (CopyRow | { number: null })
 
+/** session_type of a group. */
+const group = 2
+
 /** Every session is after this place. */
 const beforeTheNewest = { updated_s: 2 ** 52, session_id: 0 }
 
-// One statement, so that the total and the list are of one moment. The last message lies in this user's own rows.
+// One statement, so that the total and the list are of one moment. A pair's last message lies in this user's own
+// rows, a group's in the group's: it is the last that their membership covers.
 const findLists = prepared<ListRow>(
   'session-lists',
   `SELECT listed.question, listed.unread_total, listed.peer_id, listed.session_type, listed.session_status,
@@ -49,11 +53,17 @@ const findLists = prepared<ListRow>(
             ORDER BY x.updated / 1000 DESC, x.peer_id DESC LIMIT q.n) s ON true
          LEFT JOIN LATERAL (
            SELECT ${ownCopy} FROM im_message_send x
-            WHERE x.from_id = s.user_id AND x.to_id = s.peer_id AND x.msg_id = s.last_msg_id
+            WHERE s.session_type = 1
+              AND x.from_id = s.user_id AND x.to_id = s.peer_id AND x.msg_id = s.last_msg_id
            UNION ALL
            SELECT ${receivedCopy} FROM im_message_recv r
-            WHERE r.msg_to = s.user_id AND r.msg_id = s.last_msg_id
+            WHERE s.session_type = 1 AND r.msg_to = s.user_id AND r.msg_id = s.last_msg_id
               AND r.conversation = 'c:' || least(s.user_id, s.peer_id) || ':' || greatest(s.user_id, s.peer_id)
+           UNION ALL
+           SELECT ${groupCopy} FROM im_group_member k
+             JOIN im_message_group x ON x.group_id = k.group_id AND x.msg_id = least(s.last_msg_id, k.left_at_msg_id - 1)
+            WHERE s.session_type = 2 AND k.group_id = s.peer_id AND k.user_id = s.user_id
+              AND x.msg_id >= k.joined_at_msg_id
            LIMIT 1) m ON true) listed
     ORDER BY listed.question, listed.updated_s DESC, listed.peer_id DESC`,
 )
@@ -90,6 +100,6 @@ const toSession = (row: ListRow, session_id: number): ListedSession => ({
   updated_s: row.updated_s,
   extend_data: row.extend_data,
   is_robot_session: row.is_robot_session,
-  last_server_msg_id: row.last_msg_id,
+  last_server_msg_id: row.session_type === group ? (row.number ?? 0) : row.last_msg_id,
   ...(row.number === null ? {} : { last: toCopy(row) }),
 })

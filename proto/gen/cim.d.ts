@@ -76,6 +76,12 @@ export namespace CIM {
             /** kCIM_CID_MSG_GET_BY_MSG_ID_RSP value */
             kCIM_CID_MSG_GET_BY_MSG_ID_RSP = 776,
 
+            /** kCIM_CID_MSG_GET_RECEIPTS_REQ value */
+            kCIM_CID_MSG_GET_RECEIPTS_REQ = 816,
+
+            /** kCIM_CID_MSG_GET_RECEIPTS_RSP value */
+            kCIM_CID_MSG_GET_RECEIPTS_RSP = 817,
+
             /** kCIM_CID_GROUP_CREATE_REQ value */
             kCIM_CID_GROUP_CREATE_REQ = 1281,
 
@@ -126,6 +132,30 @@ export namespace CIM {
 
             /** kCIM_CID_GROUP_MEMBER_LIST_RSP value */
             kCIM_CID_GROUP_MEMBER_LIST_RSP = 1303,
+
+            /** kCIM_CID_GROUP_UPDATE_REQ value */
+            kCIM_CID_GROUP_UPDATE_REQ = 1312,
+
+            /** kCIM_CID_GROUP_UPDATE_RSP value */
+            kCIM_CID_GROUP_UPDATE_RSP = 1313,
+
+            /** kCIM_CID_GROUP_SET_ROLE_REQ value */
+            kCIM_CID_GROUP_SET_ROLE_REQ = 1314,
+
+            /** kCIM_CID_GROUP_SET_ROLE_RSP value */
+            kCIM_CID_GROUP_SET_ROLE_RSP = 1315,
+
+            /** kCIM_CID_GROUP_MUTE_REQ value */
+            kCIM_CID_GROUP_MUTE_REQ = 1316,
+
+            /** kCIM_CID_GROUP_MUTE_RSP value */
+            kCIM_CID_GROUP_MUTE_RSP = 1317,
+
+            /** kCIM_CID_GROUP_TRANSFER_REQ value */
+            kCIM_CID_GROUP_TRANSFER_REQ = 1318,
+
+            /** kCIM_CID_GROUP_TRANSFER_RSP value */
+            kCIM_CID_GROUP_TRANSFER_RSP = 1319,
 
             /** kCIM_CID_USER_LIST_REQ value */
             kCIM_CID_USER_LIST_REQ = 1537,
@@ -776,6 +806,19 @@ export namespace CIM {
             kCIM_GROUP_MEMBER_CHANGED_TYPE_DEL = 2
         }
 
+        /** CIMGroupRole enum. */
+        enum CIMGroupRole {
+
+            /** kCIM_GROUP_ROLE_MEMBER value */
+            kCIM_GROUP_ROLE_MEMBER = 0,
+
+            /** kCIM_GROUP_ROLE_ADMIN value */
+            kCIM_GROUP_ROLE_ADMIN = 1,
+
+            /** kCIM_GROUP_ROLE_OWNER value */
+            kCIM_GROUP_ROLE_OWNER = 2
+        }
+
         /**
          * Properties of a CIMGroupInfo.
          * @deprecated Use CIM.Group.CIMGroupInfo.$Properties instead.
@@ -830,6 +873,12 @@ export namespace CIM {
 
             /** CIMGroupInfo group_avatar. */
             group_avatar: (string|null);
+
+            /** CIMGroupInfo member_count. */
+            member_count: (number|null);
+
+            /** CIMGroupInfo group_version. */
+            group_version: (number|null);
 
             /**
              * Encodes the specified CIMGroupInfo message. Does not implicitly {@link CIM.Group.CIMGroupInfo.verify|verify} messages.
@@ -890,6 +939,12 @@ export namespace CIM {
 
                 /** CIMGroupInfo group_avatar */
                 group_avatar?: (string|null);
+
+                /** CIMGroupInfo member_count */
+                member_count?: (number|null);
+
+                /** CIMGroupInfo group_version */
+                group_version?: (number|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -2121,6 +2176,9 @@ export namespace CIM {
             /** CIMGroupMemberListRsp member_id_list. */
             member_id_list: number[];
 
+            /** CIMGroupMemberListRsp admin_id_list. */
+            admin_id_list: number[];
+
             /**
              * Encodes the specified CIMGroupMemberListRsp message. Does not implicitly {@link CIM.Group.CIMGroupMemberListRsp.verify|verify} messages.
              * @param message CIMGroupMemberListRsp message or plain object to encode
@@ -2154,12 +2212,609 @@ export namespace CIM {
                 /** CIMGroupMemberListRsp member_id_list */
                 member_id_list?: number[];
 
+                /** CIMGroupMemberListRsp admin_id_list */
+                admin_id_list?: number[];
+
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
             }
 
             /** Shape of a CIMGroupMemberListRsp. */
             type $Shape = CIM.Group.CIMGroupMemberListRsp.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupUpdateReq.
+         * @deprecated Use CIM.Group.CIMGroupUpdateReq.$Properties instead.
+         */
+        interface ICIMGroupUpdateReq extends CIM.Group.CIMGroupUpdateReq.$Properties {
+        }
+
+        /** Represents a CIMGroupUpdateReq. */
+        class CIMGroupUpdateReq {
+
+            /**
+             * Constructs a new CIMGroupUpdateReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupUpdateReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupUpdateReq user_id. */
+            user_id: number;
+
+            /** CIMGroupUpdateReq group_id. */
+            group_id: number;
+
+            /** CIMGroupUpdateReq group_name. */
+            group_name: (string|null);
+
+            /** CIMGroupUpdateReq announcement. */
+            announcement: (string|null);
+
+            /** CIMGroupUpdateReq group_intro. */
+            group_intro: (string|null);
+
+            /** CIMGroupUpdateReq group_avatar. */
+            group_avatar: (string|null);
+
+            /** CIMGroupUpdateReq join_model. */
+            join_model: (CIM.Group.CIMGroupJoinModel|null);
+
+            /**
+             * Encodes the specified CIMGroupUpdateReq message. Does not implicitly {@link CIM.Group.CIMGroupUpdateReq.verify|verify} messages.
+             * @param message CIMGroupUpdateReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupUpdateReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupUpdateReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupUpdateReq & CIM.Group.CIMGroupUpdateReq.$Shape} CIMGroupUpdateReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupUpdateReq & CIM.Group.CIMGroupUpdateReq.$Shape;
+        }
+
+        namespace CIMGroupUpdateReq {
+
+            /** Properties of a CIMGroupUpdateReq. */
+            interface $Properties {
+
+                /** CIMGroupUpdateReq user_id */
+                user_id: number;
+
+                /** CIMGroupUpdateReq group_id */
+                group_id: number;
+
+                /** CIMGroupUpdateReq group_name */
+                group_name?: (string|null);
+
+                /** CIMGroupUpdateReq announcement */
+                announcement?: (string|null);
+
+                /** CIMGroupUpdateReq group_intro */
+                group_intro?: (string|null);
+
+                /** CIMGroupUpdateReq group_avatar */
+                group_avatar?: (string|null);
+
+                /** CIMGroupUpdateReq join_model */
+                join_model?: (CIM.Group.CIMGroupJoinModel|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupUpdateReq. */
+            type $Shape = CIM.Group.CIMGroupUpdateReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupUpdateRsp.
+         * @deprecated Use CIM.Group.CIMGroupUpdateRsp.$Properties instead.
+         */
+        interface ICIMGroupUpdateRsp extends CIM.Group.CIMGroupUpdateRsp.$Properties {
+        }
+
+        /** Represents a CIMGroupUpdateRsp. */
+        class CIMGroupUpdateRsp {
+
+            /**
+             * Constructs a new CIMGroupUpdateRsp.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupUpdateRsp.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupUpdateRsp user_id. */
+            user_id: number;
+
+            /** CIMGroupUpdateRsp group_id. */
+            group_id: number;
+
+            /** CIMGroupUpdateRsp result_code. */
+            result_code: number;
+
+            /**
+             * Encodes the specified CIMGroupUpdateRsp message. Does not implicitly {@link CIM.Group.CIMGroupUpdateRsp.verify|verify} messages.
+             * @param message CIMGroupUpdateRsp message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupUpdateRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupUpdateRsp message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupUpdateRsp & CIM.Group.CIMGroupUpdateRsp.$Shape} CIMGroupUpdateRsp
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupUpdateRsp & CIM.Group.CIMGroupUpdateRsp.$Shape;
+        }
+
+        namespace CIMGroupUpdateRsp {
+
+            /** Properties of a CIMGroupUpdateRsp. */
+            interface $Properties {
+
+                /** CIMGroupUpdateRsp user_id */
+                user_id: number;
+
+                /** CIMGroupUpdateRsp group_id */
+                group_id: number;
+
+                /** CIMGroupUpdateRsp result_code */
+                result_code: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupUpdateRsp. */
+            type $Shape = CIM.Group.CIMGroupUpdateRsp.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupSetRoleReq.
+         * @deprecated Use CIM.Group.CIMGroupSetRoleReq.$Properties instead.
+         */
+        interface ICIMGroupSetRoleReq extends CIM.Group.CIMGroupSetRoleReq.$Properties {
+        }
+
+        /** Represents a CIMGroupSetRoleReq. */
+        class CIMGroupSetRoleReq {
+
+            /**
+             * Constructs a new CIMGroupSetRoleReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupSetRoleReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupSetRoleReq user_id. */
+            user_id: number;
+
+            /** CIMGroupSetRoleReq group_id. */
+            group_id: number;
+
+            /** CIMGroupSetRoleReq member_id_list. */
+            member_id_list: number[];
+
+            /** CIMGroupSetRoleReq role. */
+            role: CIM.Group.CIMGroupRole;
+
+            /**
+             * Encodes the specified CIMGroupSetRoleReq message. Does not implicitly {@link CIM.Group.CIMGroupSetRoleReq.verify|verify} messages.
+             * @param message CIMGroupSetRoleReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupSetRoleReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupSetRoleReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupSetRoleReq & CIM.Group.CIMGroupSetRoleReq.$Shape} CIMGroupSetRoleReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupSetRoleReq & CIM.Group.CIMGroupSetRoleReq.$Shape;
+        }
+
+        namespace CIMGroupSetRoleReq {
+
+            /** Properties of a CIMGroupSetRoleReq. */
+            interface $Properties {
+
+                /** CIMGroupSetRoleReq user_id */
+                user_id: number;
+
+                /** CIMGroupSetRoleReq group_id */
+                group_id: number;
+
+                /** CIMGroupSetRoleReq member_id_list */
+                member_id_list?: number[];
+
+                /** CIMGroupSetRoleReq role */
+                role: CIM.Group.CIMGroupRole;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupSetRoleReq. */
+            type $Shape = CIM.Group.CIMGroupSetRoleReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupSetRoleRsp.
+         * @deprecated Use CIM.Group.CIMGroupSetRoleRsp.$Properties instead.
+         */
+        interface ICIMGroupSetRoleRsp extends CIM.Group.CIMGroupSetRoleRsp.$Properties {
+        }
+
+        /** Represents a CIMGroupSetRoleRsp. */
+        class CIMGroupSetRoleRsp {
+
+            /**
+             * Constructs a new CIMGroupSetRoleRsp.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupSetRoleRsp.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupSetRoleRsp user_id. */
+            user_id: number;
+
+            /** CIMGroupSetRoleRsp group_id. */
+            group_id: number;
+
+            /** CIMGroupSetRoleRsp result_code. */
+            result_code: number;
+
+            /**
+             * Encodes the specified CIMGroupSetRoleRsp message. Does not implicitly {@link CIM.Group.CIMGroupSetRoleRsp.verify|verify} messages.
+             * @param message CIMGroupSetRoleRsp message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupSetRoleRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupSetRoleRsp message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupSetRoleRsp & CIM.Group.CIMGroupSetRoleRsp.$Shape} CIMGroupSetRoleRsp
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupSetRoleRsp & CIM.Group.CIMGroupSetRoleRsp.$Shape;
+        }
+
+        namespace CIMGroupSetRoleRsp {
+
+            /** Properties of a CIMGroupSetRoleRsp. */
+            interface $Properties {
+
+                /** CIMGroupSetRoleRsp user_id */
+                user_id: number;
+
+                /** CIMGroupSetRoleRsp group_id */
+                group_id: number;
+
+                /** CIMGroupSetRoleRsp result_code */
+                result_code: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupSetRoleRsp. */
+            type $Shape = CIM.Group.CIMGroupSetRoleRsp.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupMuteReq.
+         * @deprecated Use CIM.Group.CIMGroupMuteReq.$Properties instead.
+         */
+        interface ICIMGroupMuteReq extends CIM.Group.CIMGroupMuteReq.$Properties {
+        }
+
+        /** Represents a CIMGroupMuteReq. */
+        class CIMGroupMuteReq {
+
+            /**
+             * Constructs a new CIMGroupMuteReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupMuteReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupMuteReq user_id. */
+            user_id: number;
+
+            /** CIMGroupMuteReq group_id. */
+            group_id: number;
+
+            /** CIMGroupMuteReq mute_model. */
+            mute_model: (CIM.Group.CIMGroupMuteModel|null);
+
+            /** CIMGroupMuteReq member_id_list. */
+            member_id_list: number[];
+
+            /** CIMGroupMuteReq mute_until. */
+            mute_until: (number|null);
+
+            /**
+             * Encodes the specified CIMGroupMuteReq message. Does not implicitly {@link CIM.Group.CIMGroupMuteReq.verify|verify} messages.
+             * @param message CIMGroupMuteReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupMuteReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupMuteReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupMuteReq & CIM.Group.CIMGroupMuteReq.$Shape} CIMGroupMuteReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupMuteReq & CIM.Group.CIMGroupMuteReq.$Shape;
+        }
+
+        namespace CIMGroupMuteReq {
+
+            /** Properties of a CIMGroupMuteReq. */
+            interface $Properties {
+
+                /** CIMGroupMuteReq user_id */
+                user_id: number;
+
+                /** CIMGroupMuteReq group_id */
+                group_id: number;
+
+                /** CIMGroupMuteReq mute_model */
+                mute_model?: (CIM.Group.CIMGroupMuteModel|null);
+
+                /** CIMGroupMuteReq member_id_list */
+                member_id_list?: number[];
+
+                /** CIMGroupMuteReq mute_until */
+                mute_until?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupMuteReq. */
+            type $Shape = CIM.Group.CIMGroupMuteReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupMuteRsp.
+         * @deprecated Use CIM.Group.CIMGroupMuteRsp.$Properties instead.
+         */
+        interface ICIMGroupMuteRsp extends CIM.Group.CIMGroupMuteRsp.$Properties {
+        }
+
+        /** Represents a CIMGroupMuteRsp. */
+        class CIMGroupMuteRsp {
+
+            /**
+             * Constructs a new CIMGroupMuteRsp.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupMuteRsp.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupMuteRsp user_id. */
+            user_id: number;
+
+            /** CIMGroupMuteRsp group_id. */
+            group_id: number;
+
+            /** CIMGroupMuteRsp result_code. */
+            result_code: number;
+
+            /**
+             * Encodes the specified CIMGroupMuteRsp message. Does not implicitly {@link CIM.Group.CIMGroupMuteRsp.verify|verify} messages.
+             * @param message CIMGroupMuteRsp message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupMuteRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupMuteRsp message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupMuteRsp & CIM.Group.CIMGroupMuteRsp.$Shape} CIMGroupMuteRsp
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupMuteRsp & CIM.Group.CIMGroupMuteRsp.$Shape;
+        }
+
+        namespace CIMGroupMuteRsp {
+
+            /** Properties of a CIMGroupMuteRsp. */
+            interface $Properties {
+
+                /** CIMGroupMuteRsp user_id */
+                user_id: number;
+
+                /** CIMGroupMuteRsp group_id */
+                group_id: number;
+
+                /** CIMGroupMuteRsp result_code */
+                result_code: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupMuteRsp. */
+            type $Shape = CIM.Group.CIMGroupMuteRsp.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupTransferReq.
+         * @deprecated Use CIM.Group.CIMGroupTransferReq.$Properties instead.
+         */
+        interface ICIMGroupTransferReq extends CIM.Group.CIMGroupTransferReq.$Properties {
+        }
+
+        /** Represents a CIMGroupTransferReq. */
+        class CIMGroupTransferReq {
+
+            /**
+             * Constructs a new CIMGroupTransferReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupTransferReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupTransferReq user_id. */
+            user_id: number;
+
+            /** CIMGroupTransferReq group_id. */
+            group_id: number;
+
+            /** CIMGroupTransferReq owner_id. */
+            owner_id: number;
+
+            /**
+             * Encodes the specified CIMGroupTransferReq message. Does not implicitly {@link CIM.Group.CIMGroupTransferReq.verify|verify} messages.
+             * @param message CIMGroupTransferReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupTransferReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupTransferReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupTransferReq & CIM.Group.CIMGroupTransferReq.$Shape} CIMGroupTransferReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupTransferReq & CIM.Group.CIMGroupTransferReq.$Shape;
+        }
+
+        namespace CIMGroupTransferReq {
+
+            /** Properties of a CIMGroupTransferReq. */
+            interface $Properties {
+
+                /** CIMGroupTransferReq user_id */
+                user_id: number;
+
+                /** CIMGroupTransferReq group_id */
+                group_id: number;
+
+                /** CIMGroupTransferReq owner_id */
+                owner_id: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupTransferReq. */
+            type $Shape = CIM.Group.CIMGroupTransferReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupTransferRsp.
+         * @deprecated Use CIM.Group.CIMGroupTransferRsp.$Properties instead.
+         */
+        interface ICIMGroupTransferRsp extends CIM.Group.CIMGroupTransferRsp.$Properties {
+        }
+
+        /** Represents a CIMGroupTransferRsp. */
+        class CIMGroupTransferRsp {
+
+            /**
+             * Constructs a new CIMGroupTransferRsp.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupTransferRsp.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupTransferRsp user_id. */
+            user_id: number;
+
+            /** CIMGroupTransferRsp group_id. */
+            group_id: number;
+
+            /** CIMGroupTransferRsp result_code. */
+            result_code: number;
+
+            /**
+             * Encodes the specified CIMGroupTransferRsp message. Does not implicitly {@link CIM.Group.CIMGroupTransferRsp.verify|verify} messages.
+             * @param message CIMGroupTransferRsp message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupTransferRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupTransferRsp message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupTransferRsp & CIM.Group.CIMGroupTransferRsp.$Shape} CIMGroupTransferRsp
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupTransferRsp & CIM.Group.CIMGroupTransferRsp.$Shape;
+        }
+
+        namespace CIMGroupTransferRsp {
+
+            /** Properties of a CIMGroupTransferRsp. */
+            interface $Properties {
+
+                /** CIMGroupTransferRsp user_id */
+                user_id: number;
+
+                /** CIMGroupTransferRsp group_id */
+                group_id: number;
+
+                /** CIMGroupTransferRsp result_code */
+                result_code: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupTransferRsp. */
+            type $Shape = CIM.Group.CIMGroupTransferRsp.$Properties;
         }
     }
 
@@ -3981,6 +4636,168 @@ export namespace CIM {
         }
 
         /**
+         * Properties of a IMGetReceiptsReq.
+         * @deprecated Use CIM.Message.IMGetReceiptsReq.$Properties instead.
+         */
+        interface IIMGetReceiptsReq extends CIM.Message.IMGetReceiptsReq.$Properties {
+        }
+
+        /** Represents a IMGetReceiptsReq. */
+        class IMGetReceiptsReq {
+
+            /**
+             * Constructs a new IMGetReceiptsReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Message.IMGetReceiptsReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** IMGetReceiptsReq user_id. */
+            user_id: number;
+
+            /** IMGetReceiptsReq msg_id. */
+            msg_id: string;
+
+            /**
+             * Encodes the specified IMGetReceiptsReq message. Does not implicitly {@link CIM.Message.IMGetReceiptsReq.verify|verify} messages.
+             * @param message IMGetReceiptsReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Message.IMGetReceiptsReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a IMGetReceiptsReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Message.IMGetReceiptsReq & CIM.Message.IMGetReceiptsReq.$Shape} IMGetReceiptsReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Message.IMGetReceiptsReq & CIM.Message.IMGetReceiptsReq.$Shape;
+        }
+
+        namespace IMGetReceiptsReq {
+
+            /** Properties of a IMGetReceiptsReq. */
+            interface $Properties {
+
+                /** IMGetReceiptsReq user_id */
+                user_id: number;
+
+                /** IMGetReceiptsReq msg_id */
+                msg_id: string;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a IMGetReceiptsReq. */
+            type $Shape = CIM.Message.IMGetReceiptsReq.$Properties;
+        }
+
+        /**
+         * Properties of a IMGetReceiptsRsp.
+         * @deprecated Use CIM.Message.IMGetReceiptsRsp.$Properties instead.
+         */
+        interface IIMGetReceiptsRsp extends CIM.Message.IMGetReceiptsRsp.$Properties {
+        }
+
+        /** Represents a IMGetReceiptsRsp. */
+        class IMGetReceiptsRsp {
+
+            /**
+             * Constructs a new IMGetReceiptsRsp.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Message.IMGetReceiptsRsp.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** IMGetReceiptsRsp user_id. */
+            user_id: number;
+
+            /** IMGetReceiptsRsp msg_id. */
+            msg_id: string;
+
+            /** IMGetReceiptsRsp session_type. */
+            session_type: CIM.Def.CIMSessionType;
+
+            /** IMGetReceiptsRsp session_id. */
+            session_id: number;
+
+            /** IMGetReceiptsRsp server_msg_id. */
+            server_msg_id: number;
+
+            /** IMGetReceiptsRsp read_user_id. */
+            read_user_id: number[];
+
+            /** IMGetReceiptsRsp received_user_id. */
+            received_user_id: number[];
+
+            /** IMGetReceiptsRsp waiting_user_id. */
+            waiting_user_id: number[];
+
+            /**
+             * Encodes the specified IMGetReceiptsRsp message. Does not implicitly {@link CIM.Message.IMGetReceiptsRsp.verify|verify} messages.
+             * @param message IMGetReceiptsRsp message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Message.IMGetReceiptsRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a IMGetReceiptsRsp message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Message.IMGetReceiptsRsp & CIM.Message.IMGetReceiptsRsp.$Shape} IMGetReceiptsRsp
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Message.IMGetReceiptsRsp & CIM.Message.IMGetReceiptsRsp.$Shape;
+        }
+
+        namespace IMGetReceiptsRsp {
+
+            /** Properties of a IMGetReceiptsRsp. */
+            interface $Properties {
+
+                /** IMGetReceiptsRsp user_id */
+                user_id: number;
+
+                /** IMGetReceiptsRsp msg_id */
+                msg_id: string;
+
+                /** IMGetReceiptsRsp session_type */
+                session_type: CIM.Def.CIMSessionType;
+
+                /** IMGetReceiptsRsp session_id */
+                session_id: number;
+
+                /** IMGetReceiptsRsp server_msg_id */
+                server_msg_id: number;
+
+                /** IMGetReceiptsRsp read_user_id */
+                read_user_id?: number[];
+
+                /** IMGetReceiptsRsp received_user_id */
+                received_user_id?: number[];
+
+                /** IMGetReceiptsRsp waiting_user_id */
+                waiting_user_id?: number[];
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a IMGetReceiptsRsp. */
+            type $Shape = CIM.Message.IMGetReceiptsRsp.$Properties;
+        }
+
+        /**
          * Properties of a CIMReportReq.
          * @deprecated Use CIM.Message.CIMReportReq.$Properties instead.
          */
@@ -4637,6 +5454,9 @@ export namespace coffeechat {
             /** DeliveryRequested msg_type. */
             msg_type: (number|null);
 
+            /** DeliveryRequested readers_only. */
+            readers_only: (boolean|null);
+
             /**
              * Encodes the specified DeliveryRequested message. Does not implicitly {@link coffeechat.event.DeliveryRequested.verify|verify} messages.
              * @param message DeliveryRequested message or plain object to encode
@@ -4679,12 +5499,102 @@ export namespace coffeechat {
                 /** DeliveryRequested msg_type */
                 msg_type?: (number|null);
 
+                /** DeliveryRequested readers_only */
+                readers_only?: (boolean|null);
+
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
             }
 
             /** Shape of a DeliveryRequested. */
             type $Shape = coffeechat.event.DeliveryRequested.$Properties;
+        }
+
+        /**
+         * Properties of a FanoutRequested.
+         * @deprecated Use coffeechat.event.FanoutRequested.$Properties instead.
+         */
+        interface IFanoutRequested extends coffeechat.event.FanoutRequested.$Properties {
+        }
+
+        /** Represents a FanoutRequested. */
+        class FanoutRequested {
+
+            /**
+             * Constructs a new FanoutRequested.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.FanoutRequested.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** FanoutRequested ref. */
+            ref: coffeechat.event.MessageRef;
+
+            /** FanoutRequested body. */
+            body: Uint8Array;
+
+            /** FanoutRequested origin. */
+            origin: coffeechat.event.Origin;
+
+            /** FanoutRequested stored_time. */
+            stored_time: number;
+
+            /** FanoutRequested msg_type. */
+            msg_type: (number|null);
+
+            /** FanoutRequested readers_only. */
+            readers_only: (boolean|null);
+
+            /**
+             * Encodes the specified FanoutRequested message. Does not implicitly {@link coffeechat.event.FanoutRequested.verify|verify} messages.
+             * @param message FanoutRequested message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.FanoutRequested.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a FanoutRequested message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.FanoutRequested & coffeechat.event.FanoutRequested.$Shape} FanoutRequested
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.FanoutRequested & coffeechat.event.FanoutRequested.$Shape;
+        }
+
+        namespace FanoutRequested {
+
+            /** Properties of a FanoutRequested. */
+            interface $Properties {
+
+                /** FanoutRequested ref */
+                ref: coffeechat.event.MessageRef.$Properties;
+
+                /** FanoutRequested body */
+                body: Uint8Array;
+
+                /** FanoutRequested origin */
+                origin: coffeechat.event.Origin.$Properties;
+
+                /** FanoutRequested stored_time */
+                stored_time: number;
+
+                /** FanoutRequested msg_type */
+                msg_type?: (number|null);
+
+                /** FanoutRequested readers_only */
+                readers_only?: (boolean|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a FanoutRequested. */
+            type $Shape = coffeechat.event.FanoutRequested.$Properties;
         }
 
         /**
@@ -5634,6 +6544,12 @@ export namespace coffeechat {
             /** QueryRequested by_id. */
             by_id: (CIM.Message.IMGetMsgByIdReq|null);
 
+            /** QueryRequested sync. */
+            sync: (CIM.List.CIMSyncReq|null);
+
+            /** QueryRequested receipts. */
+            receipts: (CIM.Message.IMGetReceiptsReq|null);
+
             /**
              * Encodes the specified QueryRequested message. Does not implicitly {@link coffeechat.event.QueryRequested.verify|verify} messages.
              * @param message QueryRequested message or plain object to encode
@@ -5675,6 +6591,12 @@ export namespace coffeechat {
 
                 /** QueryRequested by_id */
                 by_id?: (CIM.Message.IMGetMsgByIdReq.$Properties|null);
+
+                /** QueryRequested sync */
+                sync?: (CIM.List.CIMSyncReq.$Properties|null);
+
+                /** QueryRequested receipts */
+                receipts?: (CIM.Message.IMGetReceiptsReq.$Properties|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -5832,6 +6754,93 @@ export namespace coffeechat {
 
             /** Shape of a UserRequested. */
             type $Shape = coffeechat.event.UserRequested.$Properties;
+        }
+
+        /**
+         * Properties of a GroupRequested.
+         * @deprecated Use coffeechat.event.GroupRequested.$Properties instead.
+         */
+        interface IGroupRequested extends coffeechat.event.GroupRequested.$Properties {
+        }
+
+        /** Represents a GroupRequested. */
+        class GroupRequested {
+
+            /**
+             * Constructs a new GroupRequested.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.GroupRequested.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** GroupRequested origin. */
+            origin: coffeechat.event.Origin;
+
+            /** GroupRequested time. */
+            time: number;
+
+            /** GroupRequested operation. */
+            operation: string;
+
+            /** GroupRequested arguments. */
+            arguments: string;
+
+            /** GroupRequested command_id. */
+            command_id: (number|null);
+
+            /** GroupRequested idempotency_key. */
+            idempotency_key: (string|null);
+
+            /**
+             * Encodes the specified GroupRequested message. Does not implicitly {@link coffeechat.event.GroupRequested.verify|verify} messages.
+             * @param message GroupRequested message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.GroupRequested.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a GroupRequested message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.GroupRequested & coffeechat.event.GroupRequested.$Shape} GroupRequested
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.GroupRequested & coffeechat.event.GroupRequested.$Shape;
+        }
+
+        namespace GroupRequested {
+
+            /** Properties of a GroupRequested. */
+            interface $Properties {
+
+                /** GroupRequested origin */
+                origin: coffeechat.event.Origin.$Properties;
+
+                /** GroupRequested time */
+                time: number;
+
+                /** GroupRequested operation */
+                operation: string;
+
+                /** GroupRequested arguments */
+                "arguments": string;
+
+                /** GroupRequested command_id */
+                command_id?: (number|null);
+
+                /** GroupRequested idempotency_key */
+                idempotency_key?: (string|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a GroupRequested. */
+            type $Shape = coffeechat.event.GroupRequested.$Properties;
         }
     }
 }

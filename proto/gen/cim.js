@@ -39,6 +39,8 @@ export const CIM = $root.CIM = (() => {
             values[valuesById[774] = "kCIM_CID_MSG_GET_LATEST_MSG_ID_RSP"] = 774;
             values[valuesById[775] = "kCIM_CID_MSG_GET_BY_MSG_ID_REQ"] = 775;
             values[valuesById[776] = "kCIM_CID_MSG_GET_BY_MSG_ID_RSP"] = 776;
+            values[valuesById[816] = "kCIM_CID_MSG_GET_RECEIPTS_REQ"] = 816;
+            values[valuesById[817] = "kCIM_CID_MSG_GET_RECEIPTS_RSP"] = 817;
             values[valuesById[1281] = "kCIM_CID_GROUP_CREATE_REQ"] = 1281;
             values[valuesById[1282] = "kCIM_CID_GROUP_CREATE_RSP"] = 1282;
             values[valuesById[1283] = "kCIM_CID_GROUP_DISBAND_REQ"] = 1283;
@@ -56,6 +58,14 @@ export const CIM = $root.CIM = (() => {
             values[valuesById[1301] = "kCIM_CID_GROUP_MEMBER_CHANGED_NOTIFY"] = 1301;
             values[valuesById[1302] = "kCIM_CID_GROUP_MEMBER_LIST_REQ"] = 1302;
             values[valuesById[1303] = "kCIM_CID_GROUP_MEMBER_LIST_RSP"] = 1303;
+            values[valuesById[1312] = "kCIM_CID_GROUP_UPDATE_REQ"] = 1312;
+            values[valuesById[1313] = "kCIM_CID_GROUP_UPDATE_RSP"] = 1313;
+            values[valuesById[1314] = "kCIM_CID_GROUP_SET_ROLE_REQ"] = 1314;
+            values[valuesById[1315] = "kCIM_CID_GROUP_SET_ROLE_RSP"] = 1315;
+            values[valuesById[1316] = "kCIM_CID_GROUP_MUTE_REQ"] = 1316;
+            values[valuesById[1317] = "kCIM_CID_GROUP_MUTE_RSP"] = 1317;
+            values[valuesById[1318] = "kCIM_CID_GROUP_TRANSFER_REQ"] = 1318;
+            values[valuesById[1319] = "kCIM_CID_GROUP_TRANSFER_RSP"] = 1319;
             values[valuesById[1537] = "kCIM_CID_USER_LIST_REQ"] = 1537;
             values[valuesById[1538] = "kCIM_CID_USER_LIST_RSP"] = 1538;
             values[valuesById[2049] = "kCIM_CID_REPORT_REQ"] = 2049;
@@ -800,6 +810,14 @@ export const CIM = $root.CIM = (() => {
             return values;
         })();
 
+        Group.CIMGroupRole = (function() {
+            const valuesById = $Object.create(null), values = $Object.create(valuesById);
+            values[valuesById[0] = "kCIM_GROUP_ROLE_MEMBER"] = 0;
+            values[valuesById[1] = "kCIM_GROUP_ROLE_ADMIN"] = 1;
+            values[valuesById[2] = "kCIM_GROUP_ROLE_OWNER"] = 2;
+            return values;
+        })();
+
         Group.CIMGroupInfo = (function() {
 
             const CIMGroupInfo = function (properties) {
@@ -821,6 +839,8 @@ export const CIM = $root.CIM = (() => {
             CIMGroupInfo.prototype.group_intro = null;
             CIMGroupInfo.prototype.announcement = null;
             CIMGroupInfo.prototype.group_avatar = null;
+            CIMGroupInfo.prototype.member_count = null;
+            CIMGroupInfo.prototype.group_version = null;
 
             CIMGroupInfo.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -851,6 +871,10 @@ export const CIM = $root.CIM = (() => {
                     writer.uint32(90).string(message.announcement);
                 if (message.group_avatar != null && $Object.hasOwnProperty.call(message, "group_avatar"))
                     writer.uint32(98).string(message.group_avatar);
+                if (message.member_count != null && $Object.hasOwnProperty.call(message, "member_count"))
+                    writer.uint32(160).uint32(message.member_count);
+                if (message.group_version != null && $Object.hasOwnProperty.call(message, "group_version"))
+                    writer.uint32(168).uint32(message.group_version);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -978,6 +1002,18 @@ export const CIM = $root.CIM = (() => {
                             if (wireType !== 2)
                                 break;
                             message.group_avatar = reader.string();
+                            continue;
+                        }
+                    case 20: {
+                            if (wireType !== 0)
+                                break;
+                            message.member_count = reader.uint32();
+                            continue;
+                        }
+                    case 21: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_version = reader.uint32();
                             continue;
                         }
                     }
@@ -2780,6 +2816,7 @@ export const CIM = $root.CIM = (() => {
 
             const CIMGroupMemberListRsp = function (properties) {
                 this.member_id_list = [];
+                this.admin_id_list = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -2789,6 +2826,7 @@ export const CIM = $root.CIM = (() => {
             CIMGroupMemberListRsp.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             CIMGroupMemberListRsp.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             CIMGroupMemberListRsp.prototype.member_id_list = $util.emptyArray;
+            CIMGroupMemberListRsp.prototype.admin_id_list = $util.emptyArray;
 
             CIMGroupMemberListRsp.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -2802,6 +2840,9 @@ export const CIM = $root.CIM = (() => {
                 if (message.member_id_list != null && message.member_id_list.length)
                     for (let i = 0; i < message.member_id_list.length; ++i)
                         writer.uint32(24).uint64(message.member_id_list[i]);
+                if (message.admin_id_list != null && message.admin_id_list.length)
+                    for (let i = 0; i < message.admin_id_list.length; ++i)
+                        writer.uint32(160).uint64(message.admin_id_list[i]);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -2861,6 +2902,20 @@ export const CIM = $root.CIM = (() => {
                             message.member_id_list.push(reader.uint64());
                             continue;
                         }
+                    case 20: {
+                            if (wireType === 2) {
+                                if (!(message.admin_id_list && message.admin_id_list.length))
+                                    message.admin_id_list = [];
+                                reader.uint64s(message.admin_id_list);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.admin_id_list && message.admin_id_list.length))
+                                message.admin_id_list = [];
+                            message.admin_id_list.push(reader.uint64());
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -2883,6 +2938,905 @@ export const CIM = $root.CIM = (() => {
             };
 
             return CIMGroupMemberListRsp;
+        })();
+
+        Group.CIMGroupUpdateReq = (function() {
+
+            const CIMGroupUpdateReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupUpdateReq.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupUpdateReq.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupUpdateReq.prototype.group_name = null;
+            CIMGroupUpdateReq.prototype.announcement = null;
+            CIMGroupUpdateReq.prototype.group_intro = null;
+            CIMGroupUpdateReq.prototype.group_avatar = null;
+            CIMGroupUpdateReq.prototype.join_model = null;
+
+            CIMGroupUpdateReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                if (message.group_name != null && $Object.hasOwnProperty.call(message, "group_name"))
+                    writer.uint32(26).string(message.group_name);
+                if (message.announcement != null && $Object.hasOwnProperty.call(message, "announcement"))
+                    writer.uint32(34).string(message.announcement);
+                if (message.group_intro != null && $Object.hasOwnProperty.call(message, "group_intro"))
+                    writer.uint32(42).string(message.group_intro);
+                if (message.group_avatar != null && $Object.hasOwnProperty.call(message, "group_avatar"))
+                    writer.uint32(50).string(message.group_avatar);
+                if (message.join_model != null && $Object.hasOwnProperty.call(message, "join_model"))
+                    writer.uint32(56).int32(message.join_model);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupUpdateReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupUpdateReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.group_name = reader.string();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            message.announcement = reader.string();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.group_intro = reader.string();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                break;
+                            message.group_avatar = reader.string();
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.CIM.Group.CIMGroupJoinModel[value] !== $undefined)
+                                message.join_model = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupUpdateReq;
+        })();
+
+        Group.CIMGroupUpdateRsp = (function() {
+
+            const CIMGroupUpdateRsp = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupUpdateRsp.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupUpdateRsp.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupUpdateRsp.prototype.result_code = 0;
+
+            CIMGroupUpdateRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                writer.uint32(24).uint32(message.result_code);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupUpdateRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupUpdateRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.result_code = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "result_code"))
+                    throw $util.ProtocolError("missing required 'result_code'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupUpdateRsp;
+        })();
+
+        Group.CIMGroupSetRoleReq = (function() {
+
+            const CIMGroupSetRoleReq = function (properties) {
+                this.member_id_list = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupSetRoleReq.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupSetRoleReq.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupSetRoleReq.prototype.member_id_list = $util.emptyArray;
+            CIMGroupSetRoleReq.prototype.role = 0;
+
+            CIMGroupSetRoleReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                if (message.member_id_list != null && message.member_id_list.length)
+                    for (let i = 0; i < message.member_id_list.length; ++i)
+                        writer.uint32(24).uint64(message.member_id_list[i]);
+                writer.uint32(32).int32(message.role);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupSetRoleReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupSetRoleReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType === 2) {
+                                if (!(message.member_id_list && message.member_id_list.length))
+                                    message.member_id_list = [];
+                                reader.uint64s(message.member_id_list);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.member_id_list && message.member_id_list.length))
+                                message.member_id_list = [];
+                            message.member_id_list.push(reader.uint64());
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.CIM.Group.CIMGroupRole[value] !== $undefined)
+                                message.role = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "role"))
+                    throw $util.ProtocolError("missing required 'role'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupSetRoleReq;
+        })();
+
+        Group.CIMGroupSetRoleRsp = (function() {
+
+            const CIMGroupSetRoleRsp = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupSetRoleRsp.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupSetRoleRsp.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupSetRoleRsp.prototype.result_code = 0;
+
+            CIMGroupSetRoleRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                writer.uint32(24).uint32(message.result_code);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupSetRoleRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupSetRoleRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.result_code = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "result_code"))
+                    throw $util.ProtocolError("missing required 'result_code'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupSetRoleRsp;
+        })();
+
+        Group.CIMGroupMuteReq = (function() {
+
+            const CIMGroupMuteReq = function (properties) {
+                this.member_id_list = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupMuteReq.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupMuteReq.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupMuteReq.prototype.mute_model = null;
+            CIMGroupMuteReq.prototype.member_id_list = $util.emptyArray;
+            CIMGroupMuteReq.prototype.mute_until = null;
+
+            CIMGroupMuteReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                if (message.mute_model != null && $Object.hasOwnProperty.call(message, "mute_model"))
+                    writer.uint32(24).int32(message.mute_model);
+                if (message.member_id_list != null && message.member_id_list.length)
+                    for (let i = 0; i < message.member_id_list.length; ++i)
+                        writer.uint32(32).uint64(message.member_id_list[i]);
+                if (message.mute_until != null && $Object.hasOwnProperty.call(message, "mute_until"))
+                    writer.uint32(40).uint64(message.mute_until);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupMuteReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupMuteReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.CIM.Group.CIMGroupMuteModel[value] !== $undefined)
+                                message.mute_model = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType === 2) {
+                                if (!(message.member_id_list && message.member_id_list.length))
+                                    message.member_id_list = [];
+                                reader.uint64s(message.member_id_list);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.member_id_list && message.member_id_list.length))
+                                message.member_id_list = [];
+                            message.member_id_list.push(reader.uint64());
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            message.mute_until = reader.uint64();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupMuteReq;
+        })();
+
+        Group.CIMGroupMuteRsp = (function() {
+
+            const CIMGroupMuteRsp = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupMuteRsp.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupMuteRsp.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupMuteRsp.prototype.result_code = 0;
+
+            CIMGroupMuteRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                writer.uint32(24).uint32(message.result_code);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupMuteRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupMuteRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.result_code = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "result_code"))
+                    throw $util.ProtocolError("missing required 'result_code'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupMuteRsp;
+        })();
+
+        Group.CIMGroupTransferReq = (function() {
+
+            const CIMGroupTransferReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupTransferReq.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupTransferReq.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupTransferReq.prototype.owner_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            CIMGroupTransferReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                writer.uint32(24).uint64(message.owner_id);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupTransferReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupTransferReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.owner_id = reader.uint64();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "owner_id"))
+                    throw $util.ProtocolError("missing required 'owner_id'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupTransferReq;
+        })();
+
+        Group.CIMGroupTransferRsp = (function() {
+
+            const CIMGroupTransferRsp = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupTransferRsp.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupTransferRsp.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupTransferRsp.prototype.result_code = 0;
+
+            CIMGroupTransferRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                writer.uint32(24).uint32(message.result_code);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupTransferRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupTransferRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.result_code = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "result_code"))
+                    throw $util.ProtocolError("missing required 'result_code'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupTransferRsp;
         })();
 
         return Group;
@@ -5675,6 +6629,279 @@ export const CIM = $root.CIM = (() => {
             return IMGetMsgByIdRsp;
         })();
 
+        Message.IMGetReceiptsReq = (function() {
+
+            const IMGetReceiptsReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMGetReceiptsReq.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            IMGetReceiptsReq.prototype.msg_id = "";
+
+            IMGetReceiptsReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(18).string(message.msg_id);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMGetReceiptsReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Message.IMGetReceiptsReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.msg_id = reader.string();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "msg_id"))
+                    throw $util.ProtocolError("missing required 'msg_id'", { instance: message });
+                return message;
+            };
+
+            return IMGetReceiptsReq;
+        })();
+
+        Message.IMGetReceiptsRsp = (function() {
+
+            const IMGetReceiptsRsp = function (properties) {
+                this.read_user_id = [];
+                this.received_user_id = [];
+                this.waiting_user_id = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMGetReceiptsRsp.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            IMGetReceiptsRsp.prototype.msg_id = "";
+            IMGetReceiptsRsp.prototype.session_type = 1;
+            IMGetReceiptsRsp.prototype.session_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            IMGetReceiptsRsp.prototype.server_msg_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            IMGetReceiptsRsp.prototype.read_user_id = $util.emptyArray;
+            IMGetReceiptsRsp.prototype.received_user_id = $util.emptyArray;
+            IMGetReceiptsRsp.prototype.waiting_user_id = $util.emptyArray;
+
+            IMGetReceiptsRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(18).string(message.msg_id);
+                writer.uint32(24).int32(message.session_type);
+                writer.uint32(32).uint64(message.session_id);
+                writer.uint32(40).uint64(message.server_msg_id);
+                if (message.read_user_id != null && message.read_user_id.length)
+                    for (let i = 0; i < message.read_user_id.length; ++i)
+                        writer.uint32(48).uint64(message.read_user_id[i]);
+                if (message.received_user_id != null && message.received_user_id.length)
+                    for (let i = 0; i < message.received_user_id.length; ++i)
+                        writer.uint32(56).uint64(message.received_user_id[i]);
+                if (message.waiting_user_id != null && message.waiting_user_id.length)
+                    for (let i = 0; i < message.waiting_user_id.length; ++i)
+                        writer.uint32(64).uint64(message.waiting_user_id[i]);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMGetReceiptsRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Message.IMGetReceiptsRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.msg_id = reader.string();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.CIM.Def.CIMSessionType[value] !== $undefined)
+                                message.session_type = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.session_id = reader.uint64();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            message.server_msg_id = reader.uint64();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType === 2) {
+                                if (!(message.read_user_id && message.read_user_id.length))
+                                    message.read_user_id = [];
+                                reader.uint64s(message.read_user_id);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.read_user_id && message.read_user_id.length))
+                                message.read_user_id = [];
+                            message.read_user_id.push(reader.uint64());
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType === 2) {
+                                if (!(message.received_user_id && message.received_user_id.length))
+                                    message.received_user_id = [];
+                                reader.uint64s(message.received_user_id);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.received_user_id && message.received_user_id.length))
+                                message.received_user_id = [];
+                            message.received_user_id.push(reader.uint64());
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType === 2) {
+                                if (!(message.waiting_user_id && message.waiting_user_id.length))
+                                    message.waiting_user_id = [];
+                                reader.uint64s(message.waiting_user_id);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.waiting_user_id && message.waiting_user_id.length))
+                                message.waiting_user_id = [];
+                            message.waiting_user_id.push(reader.uint64());
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "msg_id"))
+                    throw $util.ProtocolError("missing required 'msg_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "session_type"))
+                    throw $util.ProtocolError("missing required 'session_type'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "session_id"))
+                    throw $util.ProtocolError("missing required 'session_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "server_msg_id"))
+                    throw $util.ProtocolError("missing required 'server_msg_id'", { instance: message });
+                return message;
+            };
+
+            return IMGetReceiptsRsp;
+        })();
+
         Message.CIMReportReq = (function() {
 
             const CIMReportReq = function (properties) {
@@ -6609,6 +7836,7 @@ export const coffeechat = $root.coffeechat = (() => {
             DeliveryRequested.prototype.origin = null;
             DeliveryRequested.prototype.stored_time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             DeliveryRequested.prototype.msg_type = null;
+            DeliveryRequested.prototype.readers_only = null;
 
             DeliveryRequested.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -6626,6 +7854,8 @@ export const coffeechat = $root.coffeechat = (() => {
                 writer.uint32(40).uint64(message.stored_time);
                 if (message.msg_type != null && $Object.hasOwnProperty.call(message, "msg_type"))
                     writer.uint32(48).uint32(message.msg_type);
+                if (message.readers_only != null && $Object.hasOwnProperty.call(message, "readers_only"))
+                    writer.uint32(56).bool(message.readers_only);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -6703,6 +7933,12 @@ export const coffeechat = $root.coffeechat = (() => {
                             message.msg_type = reader.uint32();
                             continue;
                         }
+                    case 7: {
+                            if (wireType !== 0)
+                                break;
+                            message.readers_only = reader.bool();
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -6729,6 +7965,134 @@ export const coffeechat = $root.coffeechat = (() => {
             };
 
             return DeliveryRequested;
+        })();
+
+        event.FanoutRequested = (function() {
+
+            const FanoutRequested = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            FanoutRequested.prototype.ref = null;
+            FanoutRequested.prototype.body = $util.newBuffer([]);
+            FanoutRequested.prototype.origin = null;
+            FanoutRequested.prototype.stored_time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            FanoutRequested.prototype.msg_type = null;
+            FanoutRequested.prototype.readers_only = null;
+
+            FanoutRequested.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                $root.coffeechat.event.MessageRef.encode(message.ref, writer.uint32(10).fork(), _depth + 1).ldelim();
+                writer.uint32(18).bytes(message.body);
+                $root.coffeechat.event.Origin.encode(message.origin, writer.uint32(26).fork(), _depth + 1).ldelim();
+                writer.uint32(32).uint64(message.stored_time);
+                if (message.msg_type != null && $Object.hasOwnProperty.call(message, "msg_type"))
+                    writer.uint32(40).uint32(message.msg_type);
+                if (message.readers_only != null && $Object.hasOwnProperty.call(message, "readers_only"))
+                    writer.uint32(48).bool(message.readers_only);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            FanoutRequested.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.FanoutRequested();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.ref = $root.coffeechat.event.MessageRef.decode(reader, reader.size(), $undefined, _depth + 1, message.ref);
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.body = reader.bytes();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.origin = $root.coffeechat.event.Origin.decode(reader, reader.size(), $undefined, _depth + 1, message.origin);
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.stored_time = reader.uint64();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            message.msg_type = reader.uint32();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                break;
+                            message.readers_only = reader.bool();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "ref"))
+                    throw $util.ProtocolError("missing required 'ref'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "body"))
+                    throw $util.ProtocolError("missing required 'body'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "origin"))
+                    throw $util.ProtocolError("missing required 'origin'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "stored_time"))
+                    throw $util.ProtocolError("missing required 'stored_time'", { instance: message });
+                return message;
+            };
+
+            return FanoutRequested;
         })();
 
         event.Login = (function() {
@@ -8083,6 +9447,8 @@ export const coffeechat = $root.coffeechat = (() => {
             QueryRequested.prototype.history = null;
             QueryRequested.prototype.latest = null;
             QueryRequested.prototype.by_id = null;
+            QueryRequested.prototype.sync = null;
+            QueryRequested.prototype.receipts = null;
 
             QueryRequested.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -8101,6 +9467,10 @@ export const coffeechat = $root.coffeechat = (() => {
                     $root.CIM.Message.IMGetLatestMsgIdReq.encode(message.latest, writer.uint32(42).fork(), _depth + 1).ldelim();
                 if (message.by_id != null && $Object.hasOwnProperty.call(message, "by_id"))
                     $root.CIM.Message.IMGetMsgByIdReq.encode(message.by_id, writer.uint32(50).fork(), _depth + 1).ldelim();
+                if (message.sync != null && $Object.hasOwnProperty.call(message, "sync"))
+                    $root.CIM.List.CIMSyncReq.encode(message.sync, writer.uint32(58).fork(), _depth + 1).ldelim();
+                if (message.receipts != null && $Object.hasOwnProperty.call(message, "receipts"))
+                    $root.CIM.Message.IMGetReceiptsReq.encode(message.receipts, writer.uint32(66).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -8168,6 +9538,18 @@ export const coffeechat = $root.coffeechat = (() => {
                             if (wireType !== 2)
                                 break;
                             message.by_id = $root.CIM.Message.IMGetMsgByIdReq.decode(reader, reader.size(), $undefined, _depth + 1, message.by_id);
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 2)
+                                break;
+                            message.sync = $root.CIM.List.CIMSyncReq.decode(reader, reader.size(), $undefined, _depth + 1, message.sync);
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 2)
+                                break;
+                            message.receipts = $root.CIM.Message.IMGetReceiptsReq.decode(reader, reader.size(), $undefined, _depth + 1, message.receipts);
                             continue;
                         }
                     }
@@ -8411,6 +9793,134 @@ export const coffeechat = $root.coffeechat = (() => {
             };
 
             return UserRequested;
+        })();
+
+        event.GroupRequested = (function() {
+
+            const GroupRequested = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            GroupRequested.prototype.origin = null;
+            GroupRequested.prototype.time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            GroupRequested.prototype.operation = "";
+            GroupRequested.prototype["arguments"] = "";
+            GroupRequested.prototype.command_id = null;
+            GroupRequested.prototype.idempotency_key = null;
+
+            GroupRequested.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                $root.coffeechat.event.Origin.encode(message.origin, writer.uint32(10).fork(), _depth + 1).ldelim();
+                writer.uint32(16).uint64(message.time);
+                writer.uint32(26).string(message.operation);
+                writer.uint32(34).string(message["arguments"]);
+                if (message.command_id != null && $Object.hasOwnProperty.call(message, "command_id"))
+                    writer.uint32(40).uint32(message.command_id);
+                if (message.idempotency_key != null && $Object.hasOwnProperty.call(message, "idempotency_key"))
+                    writer.uint32(50).string(message.idempotency_key);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            GroupRequested.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.GroupRequested();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.origin = $root.coffeechat.event.Origin.decode(reader, reader.size(), $undefined, _depth + 1, message.origin);
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.time = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.operation = reader.string();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            message["arguments"] = reader.string();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            message.command_id = reader.uint32();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                break;
+                            message.idempotency_key = reader.string();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "origin"))
+                    throw $util.ProtocolError("missing required 'origin'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "time"))
+                    throw $util.ProtocolError("missing required 'time'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "operation"))
+                    throw $util.ProtocolError("missing required 'operation'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "arguments"))
+                    throw $util.ProtocolError("missing required 'arguments'", { instance: message });
+                return message;
+            };
+
+            return GroupRequested;
         })();
 
         return event;

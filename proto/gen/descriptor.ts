@@ -61,6 +61,8 @@ export const messageFields = {
     [10,"group_intro","optional","string"],
     [11,"announcement","optional","string"],
     [12,"group_avatar","optional","string"],
+    [20,"member_count","optional","uint32"],
+    [21,"group_version","optional","uint32"],
   ],
   "CIM.Group.CIMGroupVersionInfo": [
     [1,"group_id","required","uint64"],
@@ -148,6 +150,54 @@ export const messageFields = {
     [1,"user_id","required","uint64"],
     [2,"group_id","required","uint64"],
     [3,"member_id_list","repeated","uint64"],
+    [20,"admin_id_list","repeated","uint64"],
+  ],
+  "CIM.Group.CIMGroupUpdateReq": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"group_name","optional","string"],
+    [4,"announcement","optional","string"],
+    [5,"group_intro","optional","string"],
+    [6,"group_avatar","optional","string"],
+    [7,"join_model","optional","CIM.Group.CIMGroupJoinModel"],
+  ],
+  "CIM.Group.CIMGroupUpdateRsp": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"result_code","required","uint32"],
+  ],
+  "CIM.Group.CIMGroupSetRoleReq": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"member_id_list","repeated","uint64"],
+    [4,"role","required","CIM.Group.CIMGroupRole"],
+  ],
+  "CIM.Group.CIMGroupSetRoleRsp": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"result_code","required","uint32"],
+  ],
+  "CIM.Group.CIMGroupMuteReq": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"mute_model","optional","CIM.Group.CIMGroupMuteModel"],
+    [4,"member_id_list","repeated","uint64"],
+    [5,"mute_until","optional","uint64"],
+  ],
+  "CIM.Group.CIMGroupMuteRsp": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"result_code","required","uint32"],
+  ],
+  "CIM.Group.CIMGroupTransferReq": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"owner_id","required","uint64"],
+  ],
+  "CIM.Group.CIMGroupTransferRsp": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"result_code","required","uint32"],
   ],
   "CIM.List.CIMRecentContactSessionReq": [
     [1,"user_id","required","uint64"],
@@ -294,6 +344,20 @@ export const messageFields = {
     [3,"session_id","required","uint64"],
     [4,"msg_list","repeated","CIM.Def.CIMMsgInfo"],
   ],
+  "CIM.Message.IMGetReceiptsReq": [
+    [1,"user_id","required","uint64"],
+    [2,"msg_id","required","string"],
+  ],
+  "CIM.Message.IMGetReceiptsRsp": [
+    [1,"user_id","required","uint64"],
+    [2,"msg_id","required","string"],
+    [3,"session_type","required","CIM.Def.CIMSessionType"],
+    [4,"session_id","required","uint64"],
+    [5,"server_msg_id","required","uint64"],
+    [6,"read_user_id","repeated","uint64"],
+    [7,"received_user_id","repeated","uint64"],
+    [8,"waiting_user_id","repeated","uint64"],
+  ],
   "CIM.Message.CIMReportReq": [
     [1,"user_id","required","uint64"],
     [2,"report_id","required","string"],
@@ -321,7 +385,7 @@ export const messageFields = {
 
 /** The values of every CIM enum, by its full name. */
 export const enumValues: Readonly<Record<string, readonly number[]>> = {
-  "CIM.Def.CIMCmdID": [257,258,259,260,261,262,265,266,513,514,517,518,528,529,769,770,771,772,773,774,775,776,1281,1282,1283,1284,1285,1286,1287,1288,1289,1296,1297,1298,1299,1300,1301,1302,1303,1537,1538,2049,2050,2051,2052],
+  "CIM.Def.CIMCmdID": [257,258,259,260,261,262,265,266,513,514,517,518,528,529,769,770,771,772,773,774,775,776,816,817,1281,1282,1283,1284,1285,1286,1287,1288,1289,1296,1297,1298,1299,1300,1301,1302,1303,1312,1313,1314,1315,1316,1317,1318,1319,1537,1538,2049,2050,2051,2052],
   "CIM.Def.CIMErrorCode": [0,1,2,3,4,5,6,7,8,9,10,11,12],
   "CIM.Def.CIMResCode": [0,1,2,3,4,5,6,7,8,9,10],
   "CIM.Def.CIMClientType": [0,1,2,3,4,5,6],
@@ -336,4 +400,5 @@ export const enumValues: Readonly<Record<string, readonly number[]>> = {
   "CIM.Group.CIMGroupBeInviteMode": [0,1],
   "CIM.Group.CIMGroupMuteModel": [0,1],
   "CIM.Group.CIMGroupMemberChangedType": [1,2],
+  "CIM.Group.CIMGroupRole": [0,1,2],
 }

@@ -125,7 +125,6 @@ const refusals: [string, Partial<CIM.Message.IIMMsgData>, number][] = [
   ['above MAX_MESSAGE_BYTES', { msg_data: Buffer.alloc(32_769) }, CIMResCode.kCIM_RES_CODE_TOO_LARGE],
   ['of a type that only the server sends', { msg_type: 6 }, CIMResCode.kCIM_RES_CODE_ERROR],
   ['of a robot', { msg_type: 9 }, CIMResCode.kCIM_RES_CODE_ERROR],
-  ['to a group that is not', { to_session_id: groupId }, CIMResCode.kCIM_RES_CODE_GROUP_NOT_EXIST],
 ]
 for (const [what, changes, code] of refusals)
   test(`a message ${what} is acked with ${CIMResCode[code]}`, async () => {
@@ -133,7 +132,7 @@ for (const [what, changes, code] of refusals)
     client.send('MSG_DATA', 5, message(changes))
     const { seq, body } = await client.next('MSG_DATA_ACK')
     assert.deepEqual([seq, body.res_code, body.msg_id, body.from_user_id], [5, code, 'm1', 1001])
-    assert.equal(body.to_session_id, changes.to_session_id ?? 1002)
+    assert.equal(body.to_session_id, 1002)
     await stays(client)
   })
 
@@ -154,6 +153,16 @@ for (const [what, changes] of faults)
     await stays(client)
   })
 
+test('a message to a group goes on its way, with a session type and without', async () => {
+  const client = await online()
+  client.send('MSG_DATA', 5, message({ to_session_id: groupId, msg_id: 'by id' }))
+  client.send('MSG_DATA', 6, message({ to_session_id: groupId, msg_id: 'by type', session_type: 2 }))
+  await eventually(() => {
+    const records = gate.bus.recordsOf('im.message.submitted').filter(({ key }) => key === `g:${groupId}`)
+    return records.length === 2
+  }, 'both are published')
+})
+
 test("a packet in another user's name is FORBIDDEN and goes nowhere", async () => {
   const client = await online(4_001)
   client.send('MSG_DATA', 1, message({ from_user_id: 4_002, msg_id: 'forged' }))
@@ -167,7 +176,9 @@ test("a packet in another user's name is FORBIDDEN and goes nowhere", async () =
   client.send('LOGOUT_REQ', 3, { user_id: 4_002, client_type: 2 })
   client.send('MSG_READ_ACK', 4, { user_id: 4_002, session_id: 1, msg_id: 'm', session_type: 1 })
   client.send('RECENT_CONTACT_SESSION_REQ', 5, { user_id: 4_002, latest_update_time: 0 })
-  for (let seq = 1; seq <= 5; seq++)
+  client.send('SYNC_REQ', 6, { user_id: 4_002, cursor: 0, limit_count: 0 })
+  client.send('GET_RECEIPTS_REQ', 7, { user_id: 4_002, msg_id: 'm' })
+  for (let seq = 1; seq <= 7; seq++)
     assert.equal((await refused(client, CIMErrorCode.kCIM_ERR_FORBIDDEN)).seq_num, seq)
   assert.equal(
     gate.bus.recordsOf('im.message.submitted').some(({ value }) => value.includes('forged')),
@@ -193,7 +204,7 @@ test("an unknown command, the server's own and those not served yet are UNKNOWN_
   const client = await online()
   client.write(writePacket(0x0401, 3, Buffer.alloc(0)))
   client.send('KICK_NOTIFY', 4, { user_id: 1, client_type: 1, reason: 1 })
-  client.send('SYNC_REQ', 5, { user_id: 1001, cursor: 0, limit_count: 0 })
+  client.send('USER_LIST_REQ', 5, { user_id: 1001 })
   for (const seq of [3, 4, 5])
     assert.equal((await refused(client, CIMErrorCode.kCIM_ERR_UNKNOWN_COMMAND)).seq_num, seq)
   await stays(client)
@@ -298,13 +309,13 @@ test('a login that no worker answers is SERVER_BUSY and closed', async () => {
   await hasty.stop()
 })
 
-test('a question about a group is NOT_FOUND, a page above the limit a BAD_REQUEST', async () => {
+test('a group that is asked about as a user, and a page above the limit, are a BAD_REQUEST', async () => {
   const client = await online()
   const page = { user_id: 1001, session_type: 1, session_id: 1002, end_msg_id: 0, limit_count: 101 }
   client.send('MSG_LIST_REQ', 1, page)
   await refused(client, CIMErrorCode.kCIM_ERR_BAD_REQUEST)
-  client.send('MSG_LIST_REQ', 2, { ...page, session_type: 2, session_id: groupId, limit_count: 0 })
-  await refused(client, CIMErrorCode.kCIM_ERR_NOT_FOUND)
+  client.send('MSG_LIST_REQ', 2, { ...page, session_id: groupId, limit_count: 0 })
+  await refused(client, CIMErrorCode.kCIM_ERR_BAD_REQUEST)
   await stays(client)
 })
 

@@ -1,14 +1,16 @@
 /** What a user sees who opens the app: every session, and each one's whole history. */
 import { CIM } from '../../proto/index.js'
+import { isGroupId } from '../../schemas/ids.js'
 import type { Pulled, PulledMessage } from './checker.js'
 import type { Device } from './device.js'
 
-const session_type = CIM.Def.CIMSessionType.kCIM_SESSION_TYPE_SINGLE
+const { kCIM_SESSION_TYPE_GROUP, kCIM_SESSION_TYPE_SINGLE } = CIM.Def.CIMSessionType
 const limit_count = 100
 
-/** The conversation with one user from its beginning, page by page from its end. */
+/** The conversation with one user or group from its beginning, page by page from its end. */
 async function pullHistory(device: Device, user_id: number, session_id: number): Promise<PulledMessage[]> {
   const messages: PulledMessage[] = []
+  const session_type = isGroupId(session_id) ? kCIM_SESSION_TYPE_GROUP : kCIM_SESSION_TYPE_SINGLE
   for (let end_msg_id = 0; ; ) {
     const asked = { user_id, session_type, session_id, end_msg_id, limit_count }
     const { msg_list } = await device.ask('MSG_LIST_REQ', asked, 'MSG_LIST_RSP')

@@ -31,7 +31,7 @@ export async function openStoredChat(): Promise<StoredChat> {
 
   const message = (from: number, to: number, text: string, more: Partial<NewMessage> = {}): NewMessage => ({
     from_user_id: from,
-    to_user_id: to,
+    to_session_id: to,
     msg_id: randomUUID(),
     conversation: pairConversation(from, to),
     msg_type: 1,

@@ -64,6 +64,7 @@ const contract = {
   'Group.CIMGroupBeInviteMode': [0, 1],
   'Group.CIMGroupMuteModel': [0, 1],
   'Group.CIMGroupMemberChangedType': [1, 2],
+  'Group.CIMGroupRole': [0, 1, 2],
 }
 
 test('the enumerations have the values of the contract and no other', () => {

@@ -74,6 +74,32 @@ test("each gate gets one packet with all of its readers' logins", () => {
   )
 })
 
+test('readers at one gate share one packet, and each has a check of their own', () => {
+  const group = [present(2, '2'), present(3, '2', 'g2'), present(4, '2'), present(4, '3', 'g2')]
+  const { outbound, checks } = decide(group, {}, request([2, 3, 4, 5]))
+  assert.deepEqual(
+    outbound.map((each) => [each.instance, each.event.packet?.[0]?.target?.map((target) => target.user_id)]),
+    [
+      ['g1', [2, 4]],
+      ['g2', [3, 4]],
+    ],
+  )
+  assert.deepEqual(
+    checks.map(({ event: { entry } }) => [entry?.[0]?.reader_user_id, entry?.[0]?.sent_to?.length]),
+    [
+      [2, 1],
+      [3, 1],
+      [4, 2],
+      [5, 0],
+    ],
+  )
+})
+
+test("a part for readers only is nothing to the sender's other devices", () => {
+  const { outbound } = decide([present(1, '3')], {}, { ...request(), readers_only: true })
+  assert.deepEqual(outbound, [])
+})
+
 test("the sender's other devices get a copy marked SYNC_MSG, the writing one none", () => {
   const { outbound, checks } = decide([present(1, '2'), present(1, '3')])
   const packet = outbound[0]?.event.packet?.[0]

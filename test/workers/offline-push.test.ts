@@ -125,6 +125,7 @@ function around(world: World = {}) {
       find: async (acks) => ({ acked: acks.map(() => world.pending ?? false), handledUntil: 0 }),
     },
     users: { of: async () => new Map([[2, bob]]) },
+    groupNames: { of: async (ids) => new Map(ids.map((id) => [id, `group ${id}`])) },
     phones: {
       async forget(users) {
         told.push(`forget ${users.join()}`)
@@ -174,6 +175,19 @@ test("a notification has the sender's name, a preview, the exact badge and the c
       time: 99,
     },
   ])
+})
+
+test("a group message's notification has the group's name, and says who wrote what", async () => {
+  const group_id = 2 ** 48
+  const conversation = `g:${group_id}`
+  const ref = { ...trigger('m').ref, to_session_id: group_id, session_type: 2, conversation }
+  const { ports, shown } = around()
+  await handle([trigger('m', { ref })], ports)
+  const { title, body, session_id, collapse_key, from_user_id } = shown[0]!
+  assert.deepEqual(
+    [title, body, session_id, collapse_key, from_user_id],
+    [`group ${group_id}`, 'Bob: see you', group_id, conversation, 2],
+  )
 })
 
 test('without previews the text is not shown', async () => {

@@ -4,6 +4,8 @@ import { test } from 'node:test'
 import type { coffeechat } from '../../proto/index.js'
 import { type CommandName, commandName, commands } from '../../schemas/packets.js'
 import type { ListedSession, MessageCopy, SessionPage } from '../../workers/ports/queries.js'
+import type { MessageReceipts } from '../../workers/ports/receipts.js'
+import type { TimelinePage } from '../../workers/ports/timelines.js'
 import { type QueryPorts, queries } from '../../workers/queries.worker.js'
 
 type Query = coffeechat.event.IQueryRequested
@@ -24,7 +26,7 @@ const copy = (server_msg_id: number, more: Partial<MessageCopy> = {}): MessageCo
   server_msg_id,
   msg_id: `m${server_msg_id}`,
   from_user_id: 2,
-  to_user_id: 1,
+  to_session_id: 1,
   msg_type: 1,
   msg_data: Buffer.from('hello'),
   attach: null,
@@ -52,7 +54,15 @@ const session = (
 })
 
 /** Ports that remember what they were asked and answer the same to each question. */
-function ports(answers: { page?: SessionPage; copies?: readonly MessageCopy[] } = {}, maxBytes = 4_194_304) {
+function ports(
+  answers: {
+    page?: SessionPage
+    copies?: readonly MessageCopy[]
+    receipts?: MessageReceipts
+    timeline?: TimelinePage
+  } = {},
+  maxBytes = 4_194_304,
+) {
   const asked: unknown[] = []
   const remember =
     <Answer>(answer: Answer) =>
@@ -67,6 +77,8 @@ function ports(answers: { page?: SessionPage; copies?: readonly MessageCopy[] } 
       byIds: remember(answers.copies ?? []),
       latest: remember(answers.copies?.at(-1)),
     },
+    receipts: { of: remember(answers.receipts) },
+    timelines: { pages: remember(answers.timeline ?? { messages: [], next_cursor: 0, has_more: false }) },
     pullLimits: { HISTORY_LIMIT_DEFAULT: 20, HISTORY_LIMIT_MAX: 100, MAX_RESPONSE_BYTES: maxBytes },
   }
   return { all, asked }
@@ -99,8 +111,7 @@ for (const [what, query, result_code] of [
   ['a page above the limit', history({ limit_count: 101 }), 5],
   ['a session type that disagrees with the id', history({ session_type: 2 }), 5],
   ['a session id of nobody', history({ session_id: 0 }), 5],
-  ['a group of which one is no member', history({ session_type: 2, session_id: 2 ** 48 }), 7],
-  ['the latest id of such a group', ask({ latest: { user_id: 1, session_type: 2, session_id: 2 ** 48 } }), 7],
+  ["a group id with a pair's session type", history({ session_id: 2 ** 48 }), 5],
 ] as const)
   test(`${what} is refused, and nothing is read for it`, async () => {
     const given = ports()
@@ -110,6 +121,46 @@ for (const [what, query, result_code] of [
     assert.deepEqual([code, command_id, seq_num], [result_code, query.history ? 0x0205 : 0x0305, 77])
     assert.deepEqual(given.asked, [])
   })
+
+const inGroup = { user_id: 1, session_type: 2, session_id: 2 ** 48 }
+
+for (const [what, query] of [
+  ['history', ask({ history: { ...inGroup, end_msg_id: 0, limit_count: 0 } })],
+  ['the latest id', ask({ latest: inGroup })],
+  ['messages by id', ask({ by_id: { ...inGroup, msg_id_list: ['m1'] } })],
+] as const)
+  test(`${what} of a group of which one never was a member is forbidden`, async () => {
+    const given = ports()
+    const strange = async (questions: readonly unknown[]) => questions.map(() => 'never-member' as const)
+    const { name, body } = await answered(query, {
+      ...given,
+      all: { ...given.all, history: { pages: strange, latest: strange, byIds: strange } },
+    })
+    assert.equal(name, 'ERROR_NOTIFY')
+    assert.equal((body as { result_code: number }).result_code, 7)
+  })
+
+test('history of a group has its session type, and names the group as the receiver', async () => {
+  const copies = [copy(1, { to_session_id: 2 ** 48 }), copy(2, { from_user_id: 1, to_session_id: 2 ** 48 })]
+  const given = ports({ copies })
+  const { name, body } = await answered(
+    ask({ history: { ...inGroup, end_msg_id: 0, limit_count: 0 } }),
+    given,
+  )
+  assert.equal(name, 'MSG_LIST_RSP')
+  const { session_type, msg_list } = body as { session_type: number; msg_list: Record<string, unknown>[] }
+  assert.equal(session_type, 2)
+  assert.deepEqual(
+    msg_list.map((each) => [each.session_type, each.to_session_id, each.msg_status]),
+    [
+      [2, 2 ** 48, 1],
+      [2, 2 ** 48, 5],
+    ],
+  )
+  assert.deepEqual(given.asked, [
+    { user_id: 1, peer_id: 2 ** 48, before: Number.MAX_SAFE_INTEGER, limit: 20 },
+  ])
+})
 
 for (const [what, query, asked] of [
   ['no end and no limit', history(), { before: Number.MAX_SAFE_INTEGER, limit: 20 }],
@@ -125,8 +176,8 @@ test('history shows whose message it is and whether it was read', async () => {
   const copies = [
     copy(1),
     copy(2, { read: true }),
-    copy(3, { from_user_id: 1, to_user_id: 2 }),
-    copy(4, { from_user_id: 1, to_user_id: 2, read: true, attach: 'note' }),
+    copy(3, { from_user_id: 1, to_session_id: 2 }),
+    copy(4, { from_user_id: 1, to_session_id: 2, read: true, attach: 'note' }),
   ]
   const { body } = await answered(history(), ports({ copies }))
   const { msg_list } = body as { msg_list: Record<string, unknown>[] }
@@ -156,6 +207,54 @@ test('by id answers every match', async () => {
   assert.equal(name, 'GET_MSG_BY_ID_RSP')
   assert.equal((body as { msg_list: unknown[] }).msg_list.length, 2)
   assert.deepEqual(given.asked, [{ user_id: 1, peer_id: 2, msg_ids: ['m1'] }])
+})
+
+test('receipts name each reader in one list, of the session that the message is in', async () => {
+  const receipts = { session_id: 2 ** 48, server_msg_id: 7, read: [3], received: [4, 5], waiting: [] }
+  const query = ask({ receipts: { user_id: 1, msg_id: 'm7' } })
+  const given = ports({ receipts })
+  const { name, body } = await answered(query, given)
+  assert.equal(name, 'GET_RECEIPTS_RSP')
+  assert.deepEqual(
+    { ...(body as object) },
+    {
+      user_id: 1,
+      msg_id: 'm7',
+      session_type: 2,
+      session_id: 2 ** 48,
+      server_msg_id: 7,
+      read_user_id: [3],
+      received_user_id: [4, 5],
+      waiting_user_id: [],
+    },
+  )
+  assert.deepEqual(given.asked, [{ user_id: 1, msg_id: 'm7' }])
+})
+
+test('receipts of a message that the user did not write are NOT_FOUND', async () => {
+  const { name, body } = await answered(ask({ receipts: { user_id: 1, msg_id: 'theirs' } }))
+  assert.equal(name, 'ERROR_NOTIFY')
+  const { result_code, command_id } = body as Record<string, unknown>
+  assert.deepEqual([result_code, command_id], [8, 0x0330])
+})
+
+test('a sync answers the page, where the next one starts, and whether there is one', async () => {
+  const timeline = { messages: [copy(3), copy(4)], next_cursor: 12, has_more: true }
+  const given = ports({ timeline })
+  const { name, body } = await answered(ask({ sync: { user_id: 1, cursor: 10, limit_count: 2 } }), given)
+  assert.equal(name, 'SYNC_RSP')
+  const { next_cursor, has_more, msg_list } = body as Record<string, unknown> & { msg_list: unknown[] }
+  assert.deepEqual([next_cursor, has_more, msg_list.length], [12, true, 2])
+  assert.deepEqual(given.asked, [{ user_id: 1, cursor: 10, limit: 2 }])
+})
+
+test('a sync without a limit asks for a hundred, one above it is refused', async () => {
+  const given = ports()
+  await answered(ask({ sync: { user_id: 1, cursor: 0, limit_count: 0 } }), given)
+  assert.deepEqual(given.asked, [{ user_id: 1, cursor: 0, limit: 100 }])
+  const { name, body } = await answered(ask({ sync: { user_id: 1, cursor: 0, limit_count: 101 } }))
+  assert.equal(name, 'ERROR_NOTIFY')
+  assert.equal((body as { result_code: number }).result_code, 5)
 })
 
 type List = {

@@ -86,8 +86,20 @@ test('in a conversation with oneself only the other devices are told', () => {
   assert.deepEqual(sessions, [10, 10, false])
 })
 
-test('a read of a group changes nothing, one of a wrong session type is answered', () => {
-  assert.deepEqual(readMarker.decide(request({ session_id: 2 ** 48, session_type: 2 }), present, place), [])
+test("a read of a group is told to the reader's other devices and to nobody else", () => {
+  const group = 2 ** 48
+  const inGroup = told(request({ session_id: group, session_type: 2 }), moved)
+  assert.deepEqual(
+    inGroup.map((each) =>
+      'gate' in each
+        ? [each.gate, each.connections, each.session_id]
+        : 'conversation' in each && each.conversation,
+    ),
+    [['g1', [2], group], ['g2', [1], group], `g:${group}`],
+  )
+})
+
+test('a read of a wrong session type is answered', () => {
   for (const wrong of [{ session_type: 2 }, { session_id: 2 ** 48 }, { session_id: 0 }]) {
     const [outcome] = readMarker.decide(request(wrong), present, place)
     assert.ok(outcome?.kind === 'emit' && outcome.topic.name === 'gate.{}.outbound')

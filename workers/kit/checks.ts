@@ -81,13 +81,16 @@ export async function loadChecked(
   )
   const unread = await withoutFlushedAcks(open, ports)
   if (unread.length === 0) return { unacked: new Map(), absent }
-  const [messages, nickNames] = await Promise.all([
-    ports.messages.of(unread.map(({ entry }) => copyKey(entry))),
+  // A group's message is looked up once, however many of its readers have not acked.
+  const keys = new Map(unread.map(({ entry }) => [messageKey(entry), copyKey(entry)]))
+  const [found, nickNames] = await Promise.all([
+    ports.messages.of([...keys.values()]),
     ports.nickNames.of(unread.map(({ entry }) => entry.ref.from_user_id)),
   ])
+  const messages = new Map([...keys.keys()].map((key, at) => [key, found[at]]))
   const checked = new Map<event.ICheckEntry, Checked>()
-  for (const [at, each] of unread.entries()) {
-    const message = messages[at]
+  for (const each of unread) {
+    const message = messages.get(messageKey(each.entry))
     if (message === undefined) continue
     checked.set(each.entry, {
       unacked: each.unacked,
@@ -141,6 +144,8 @@ async function withoutFlushedAcks(open: readonly Open[], ports: CheckPorts): Pro
     return each.unacked.length > 0
   })
 }
+
+const messageKey = ({ ref }: event.ICheckEntry): string => `${ref.from_user_id}:${ref.msg_id}`
 
 const copyKey = ({ reader_user_id, ref }: event.ICheckEntry): CopyKey => ({
   reader_user_id,

@@ -1,9 +1,10 @@
 /** What workers need of the message tables. Types only; infra/postgres implements them. */
 
-/** A single-chat message to be numbered and stored. Times in ms. */
+/** A message to be numbered and stored. Times in ms. */
 export interface NewMessage {
   readonly from_user_id: number
-  readonly to_user_id: number
+  /** A user, or a group. */
+  readonly to_session_id: number
   readonly msg_id: string
   readonly conversation: string
   readonly msg_type: number
@@ -16,7 +17,10 @@ export interface NewMessage {
 
 /** What became of it. */
 export interface StoredMessage {
-  /** CIMResCode: 0 stored or a repeat of the same, 1 the msg_id names another message, 9 no such user. */
+  /**
+   * CIMResCode: 0 stored or a repeat of the same, 1 the msg_id names another message, 9 no such user;
+   * 2 no such group, 4 not its member, 5 muted.
+   */
   readonly res_code: number
   /** 0 when refused. */
   readonly server_msg_id: number
@@ -27,10 +31,24 @@ export interface StoredMessage {
 
 export interface MessageStore {
   /**
-   * Numbers and stores a batch in one transaction; one answer per message, in order (I1, I2, I4).
-   * Throws when the database is ill: then nothing was stored, or all was and a repeat finds it.
+   * Numbers and stores a batch, those to users in one transaction and those to groups in another; one answer per
+   * message, in order (I1, I2, I4). Throws when the database is ill: then a repeat finds what was stored.
    */
   store(messages: readonly NewMessage[]): Promise<readonly StoredMessage[]>
+}
+
+/** Names one message of a group. */
+export interface GroupMessageKey {
+  readonly group_id: number
+  readonly server_msg_id: number
+}
+
+export interface GroupFanout {
+  /**
+   * Gives each member but the sender a row of each message, and the member's session with it (spec 2, "Group chat" 3).
+   * Answers the readers of each, in order, those too who had the row before. Idempotent.
+   */
+  fanOut(messages: readonly GroupMessageKey[]): Promise<readonly (readonly number[])[]>
 }
 
 /** One message of a reader, as the delivery check and offline push need it again. */

@@ -47,6 +47,11 @@ export interface PushOpening extends PushKey {
   readonly reason: string
 }
 
+export interface GroupNames {
+  /** Of those that exist. */
+  of(groupIds: readonly number[]): Promise<ReadonlyMap<number, string>>
+}
+
 export type PushState = 'sent' | 'failed' | 'suppressed'
 
 export interface PushOutcome extends PushKey {

@@ -1,34 +1,38 @@
-/** What users pull: session lists and messages. Types only; infra/postgres implements them. Every call is one round trip. */
+/** What users pull: session lists and messages. Types only; infra/postgres implements them. Every call is one round trip, or one for pairs and one for groups. */
 
-/** A user who asks, and the other side of the pair. */
-export interface PairAsked {
+/** A user who asks, and whom their session is with: another user, or a group. */
+export interface SessionAsked {
   readonly user_id: number
   readonly peer_id: number
 }
 
-export interface PageAsked extends PairAsked {
+export interface PageAsked extends SessionAsked {
   /** Only messages with a lower number. */
   readonly before: number
   readonly limit: number
 }
 
-export interface ByIdAsked extends PairAsked {
+export interface ByIdAsked extends SessionAsked {
   readonly msg_ids: readonly string[]
 }
 
-/** One message as one of its two users has it. */
+/** Instead of an answer: it is about a group that this user never was a member of. */
+export type NeverMember = 'never-member'
+
+/** One message as one of those who may see it has it. */
 export interface MessageCopy {
   readonly server_msg_id: number
   readonly msg_id: string
   readonly from_user_id: number
-  readonly to_user_id: number
+  /** The user or the group written to. */
+  readonly to_session_id: number
   readonly msg_type: number
   readonly msg_data: Uint8Array
   readonly attach: string | null
   readonly client_type: number
   /** ms */
   readonly stored_time: number
-  /** One's own: the peer has read it. The peer's: this user has. */
+  /** One's own: the peer has read it (never said of a message to a group). Another's: this user has. */
   readonly read: boolean
 }
 
@@ -37,13 +41,16 @@ export interface LatestMessage {
   readonly server_msg_id: number
 }
 
-/** Messages of pairs; a pair that never talked has none. One answer per question, in order. */
-export interface MessageHistory {
+/**
+ * Messages of one session each. A pair that never talked has none; of a group, those that the user's membership
+ * covers. One answer per question, in order. Infra's own parts know whether a stranger to a group can ask at all.
+ */
+export interface MessageHistory<Stranger = NeverMember> {
   /** The newest `limit` below `before`, in rising order. */
-  pages(asked: readonly PageAsked[]): Promise<readonly (readonly MessageCopy[])[]>
-  latest(asked: readonly PairAsked[]): Promise<readonly (LatestMessage | undefined)[]>
-  /** Every match in rising order: both users may have used one msg_id. */
-  byIds(asked: readonly ByIdAsked[]): Promise<readonly (readonly MessageCopy[])[]>
+  pages(asked: readonly PageAsked[]): Promise<readonly (readonly MessageCopy[] | Stranger)[]>
+  latest(asked: readonly SessionAsked[]): Promise<readonly (LatestMessage | undefined | Stranger)[]>
+  /** Every match in rising order, as several users may have used one msg_id; of a group the first hundred. */
+  byIds(asked: readonly ByIdAsked[]): Promise<readonly (readonly MessageCopy[] | Stranger)[]>
 }
 
 export interface SessionsAsked {

@@ -1,8 +1,9 @@
-/** Read positions of single chats. Types only; infra/postgres implements them. */
+/** Read positions. Types only; infra/postgres implements them. */
 
 /** A user has read a conversation up to a message. */
 export interface Read {
   readonly user_id: number
+  /** The other user, or the group. */
   readonly peer_id: number
   /** The sender's id of the message; counts only where `server_msg_id` is 0. */
   readonly msg_id: string
@@ -22,8 +23,8 @@ export interface ReadMark {
 
 export interface ReadMarks {
   /**
-   * Moves the positions of a batch in one transaction; one answer per read, in order. A position never moves back
-   * nor beyond what is stored; unread is counted anew under the session's lock (I6); what was read is delivered (I5).
+   * Moves the positions of a batch, those of single chats in one transaction and those of groups in one; one answer
+   * per read, in order. A position never moves back nor beyond what is stored, or what a membership covers; unread is counted anew under the session's lock (I6); what was read is delivered (I5).
    * Throws when the database is ill.
    */
   mark(reads: readonly Read[]): Promise<readonly ReadMark[]>

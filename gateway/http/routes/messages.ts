@@ -37,7 +37,8 @@ type MessageBody = z.output<typeof messageBody>
 
 const sentSchema = z.object({
   from_user_id: z.string(),
-  to_user_id: z.string(),
+  to_user_id: z.string().optional(),
+  group_id: z.string().optional(),
   msg_id: z.string(),
   server_msg_id: z.string(),
   create_time: z.number().describe('ms, when the server stored it'),
@@ -46,8 +47,7 @@ const sentSchema = z.object({
 function receiverOf({ to_user_id, group_id }: MessageBody): number {
   if ((to_user_id === undefined) === (group_id === undefined))
     throw badRequest('exactly one of to_user_id and group_id is needed', 'to_user_id')
-  if (group_id !== undefined) throw refusedSend(CIMResCode.kCIM_RES_CODE_GROUP_NOT_EXIST)
-  return to_user_id as number
+  return (group_id ?? to_user_id) as number
 }
 
 function contentOf(body: MessageBody, maxBytes: number): Buffer {
@@ -66,7 +66,8 @@ export function messageRoutes(api: Api, { context, calls }: Rest): void {
       config: { access: 'client' },
       schema: {
         tags: ['messages'],
-        summary: 'Send a message as a user; the same msg_id again answers 200 with the first',
+        summary:
+          'Send a message as a user, to a user or a group; the same msg_id again answers 200 with the first',
         body: messageBody,
         response: { 200: sentSchema, 201: sentSchema, ...failures },
       },
@@ -86,7 +87,10 @@ export function messageRoutes(api: Api, { context, calls }: Rest): void {
           create_time: now,
           msg_type,
           msg_data,
-          session_type: CIMSessionType.kCIM_SESSION_TYPE_SINGLE,
+          session_type:
+            request.body.group_id === undefined
+              ? CIMSessionType.kCIM_SESSION_TYPE_SINGLE
+              : CIMSessionType.kCIM_SESSION_TYPE_GROUP,
         },
         received_time: now,
       }))
@@ -94,7 +98,7 @@ export function messageRoutes(api: Api, { context, calls }: Rest): void {
       if (ack.res_code !== CIMResCode.kCIM_RES_CODE_OK) throw refusedSend(ack.res_code)
       return reply.code(packet.repeated ? 200 : 201).send({
         from_user_id: String(from_user_id),
-        to_user_id: String(to_session_id),
+        [request.body.group_id === undefined ? 'to_user_id' : 'group_id']: String(to_session_id),
         msg_id,
         server_msg_id: String(ack.server_msg_id),
         create_time: ack.create_time ?? 0,

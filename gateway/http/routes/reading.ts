@@ -2,18 +2,25 @@
 import { z } from 'zod'
 import { CIM } from '../../../proto/index.js'
 import { fieldLimits } from '../../../schemas/fields.js'
+import { isGroupId } from '../../../schemas/ids.js'
 import { commands } from '../../../schemas/packets.js'
 import { topics } from '../../../schemas/topics.js'
 import { text } from '../../../schemas/user-operations.js'
+import { requireSelf } from '../access.js'
 import { badRequest } from '../faults.js'
-import { beforeVerb, pageLimit, serverMsgId, userId, userPath } from '../fields.js'
+import { beforeVerb, pageLimit, peerId, serverMsgId, userId, userPath } from '../fields.js'
 import { messageJson, messageSchema, sessionJson, sessionSchema } from '../render.js'
 import { type Api, failures, type Rest } from '../rest.js'
 
-const single = CIM.Def.CIMSessionType.kCIM_SESSION_TYPE_SINGLE
 const defaultSessions = 100
 const ackedAtOnce = 100
 const ofClients = { access: 'client' } as const
+
+const sessionTypeOf = (session_id: number): CIM.Def.CIMSessionType =>
+  isGroupId(session_id)
+    ? CIM.Def.CIMSessionType.kCIM_SESSION_TYPE_GROUP
+    : CIM.Def.CIMSessionType.kCIM_SESSION_TYPE_SINGLE
+
 const about = (summary: string) => ({ tags: ['reading'], summary })
 
 /** Where a page of sessions ended: its last row's time (s) and id, as the packet has them. */
@@ -78,10 +85,10 @@ function historyRoutes(api: Api, { calls, context }: Rest): void {
     {
       config: ofClients,
       schema: {
-        ...about('Messages with one peer before a number, in rising order'),
+        ...about('Messages with one peer, or in one group, before a number, in rising order'),
         params: userPath,
         querystring: z.object({
-          peer: userId,
+          peer: peerId,
           before: serverMsgId.optional(),
           cursor: serverMsgId.optional().describe('the same as before'),
           limit: pageLimit.default(pageSize),
@@ -100,7 +107,7 @@ function historyRoutes(api: Api, { calls, context }: Rest): void {
       const { peer, before, cursor, limit } = request.query
       const history = {
         user_id,
-        session_type: single,
+        session_type: sessionTypeOf(peer),
         session_id: peer,
         end_msg_id: before ?? cursor ?? 0,
         limit_count: limit,
@@ -117,6 +124,48 @@ function historyRoutes(api: Api, { calls, context }: Rest): void {
   )
 }
 
+const receiptsSchema = z.object({
+  session_id: z.string(),
+  session_type: z.number(),
+  server_msg_id: z.string(),
+  read: z.array(z.string()).describe('users who have read it'),
+  received: z.array(z.string()).describe('users who have it on a device, and have not read it'),
+  waiting: z.array(z.string()).describe('users who have not got it yet'),
+})
+
+/** Who has received and who has read a message: its sender may ask. */
+function receiptRoutes(api: Api, { calls }: Rest): void {
+  api.get(
+    '/v1/messages/:from_user_id/:msg_id/receipts',
+    {
+      config: ofClients,
+      schema: {
+        ...about('Who has received and who has read a message'),
+        params: z.object({
+          from_user_id: userId,
+          msg_id: text('characters', fieldLimits.msg_id.max, fieldLimits.msg_id.min),
+        }),
+        response: { 200: receiptsSchema, ...failures },
+      },
+    },
+    async (request) => {
+      const { from_user_id: user_id, msg_id } = request.params
+      requireSelf(request.caller, user_id)
+      const receipts = { user_id, msg_id }
+      const body = await calls.query(request, user_id, { receipts }, 'GET_RECEIPTS_RSP')
+      const found = commands.GET_RECEIPTS_RSP.type.decode(body)
+      return {
+        session_id: String(found.session_id),
+        session_type: found.session_type,
+        server_msg_id: String(found.server_msg_id),
+        read: found.read_user_id.map(String),
+        received: found.received_user_id.map(String),
+        waiting: found.waiting_user_id.map(String),
+      }
+    },
+  )
+}
+
 /** Read and received: told to the bus, as nothing answers such packets either. */
 function markRoutes(api: Api, { calls }: Rest): void {
   api.post(
@@ -125,7 +174,7 @@ function markRoutes(api: Api, { calls }: Rest): void {
       config: ofClients,
       schema: {
         ...about('Everything up to a message is read'),
-        params: userPath.extend({ peer: userId }),
+        params: userPath.extend({ peer: peerId }),
         body: z.object({ server_msg_id: serverMsgId }),
         response: { 200: z.object({}), ...failures },
       },
@@ -136,7 +185,7 @@ function markRoutes(api: Api, { calls }: Rest): void {
       await calls.tell(request, user_id, topics.requestRead, (origin) => [
         {
           origin,
-          read: { user_id, session_id, msg_id: '', session_type: single, server_msg_id },
+          read: { user_id, session_id, msg_id: '', session_type: sessionTypeOf(session_id), server_msg_id },
           time: Date.now(),
         },
       ])
@@ -174,5 +223,6 @@ function markRoutes(api: Api, { calls }: Rest): void {
 export function readingRoutes(api: Api, rest: Rest): void {
   sessionRoutes(api, rest)
   historyRoutes(api, rest)
+  receiptRoutes(api, rest)
   markRoutes(api, rest)
 }

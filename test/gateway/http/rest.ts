@@ -10,17 +10,22 @@ import type { HttpContext } from '../../../gateway/context.js'
 import { createApi } from '../../../gateway/http/server.js'
 import { createTargets, type Targets } from '../../../gateway/targets.js'
 import { createMetrics } from '../../../infra/metrics/metrics.js'
+import { createGroupChanges } from '../../../infra/postgres/group-changes.js'
+import { createGroupDirectory } from '../../../infra/postgres/groups.js'
 import { createMessageHistory } from '../../../infra/postgres/history.js'
 import { createMessageStore } from '../../../infra/postgres/messages.js'
 import { createPool } from '../../../infra/postgres/pool.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
+import { createReceipts } from '../../../infra/postgres/receipts.js'
 import { createSessionLists } from '../../../infra/postgres/sessions.js'
+import { createTimelines } from '../../../infra/postgres/timelines.js'
 import { createNickNames, createUserChanges, createUserDirectory } from '../../../infra/postgres/users.js'
 import { createPresence } from '../../../infra/redis/presence.js'
 import { createTokenSigner } from '../../../infra/tokens.js'
 import { BusUnavailable, type OutgoingRecord } from '../../../schemas/bus.js'
 import { readConfig } from '../../../schemas/config.js'
 import { type AnyTopic, eventsIn, fullName, recordOf, topics } from '../../../schemas/topics.js'
+import { groups } from '../../../workers/groups.worker.js'
 import type { AnyWorker, Emit, Outcome, Place } from '../../../workers/kit/worker.js'
 import type { WorkerPorts } from '../../../workers/main.js'
 import { messageStore } from '../../../workers/message-store.worker.js'
@@ -36,7 +41,7 @@ import { freshRedis } from '../../helpers/redis.js'
 const apiKey = 'key-of-the-tests'
 const gateId = 'gate-1'
 const config = readConfig({ API_KEY: `another-key,${apiKey}`, MAX_HTTP_BODY_BYTES: '65536' })
-const workers: readonly AnyWorker[] = [users, messageStore, queries, readMarker]
+const workers: readonly AnyWorker[] = [users, messageStore, queries, readMarker, groups]
 
 export interface Reply {
   readonly status: number
@@ -98,8 +103,13 @@ type PortsOfTheWorkers = Pick<
   | 'store'
   | 'sessionLists'
   | 'history'
+  | 'receipts'
+  | 'timelines'
   | 'pullLimits'
   | 'reads'
+  | 'groups'
+  | 'groupChanges'
+  | 'groupLimits'
 > & { readonly phones: PhoneCache }
 
 /** What the workers need, on the real PostgreSQL and Redis. */
@@ -113,8 +123,13 @@ function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
     nickNames: createNickNames(pool),
     sessionLists: createSessionLists(pool),
     history: createMessageHistory(pool),
+    receipts: createReceipts(pool),
+    timelines: createTimelines(pool),
     pullLimits: config,
     reads: createReadMarks(pool),
+    groups: createGroupDirectory(pool),
+    groupChanges: createGroupChanges(pool),
+    groupLimits: config,
   }
 }
 

@@ -33,7 +33,7 @@ after(async () => {
 
 const message = (from: number, to: number, more: Partial<NewMessage> = {}): NewMessage => ({
   from_user_id: from,
-  to_user_id: to,
+  to_session_id: to,
   msg_id: randomUUID(),
   conversation: conversationOf(from, to),
   msg_type: 1,
@@ -76,7 +76,7 @@ test('the same msg_id with another receiver, type or content is an error and cha
   const first = message(6, 7)
   await store.store([first])
   const others = await store.store([
-    { ...first, to_user_id: 8, conversation: 'c:6:8' },
+    { ...first, to_session_id: 8, conversation: 'c:6:8' },
     { ...first, msg_type: 2 },
     { ...first, msg_data: Buffer.from('other') },
     { ...first, attach: '{}' },
@@ -179,7 +179,7 @@ test('text in several scripts, 32 KiB of binary and the largest ids come back by
   const stored = await createMessageStore(pool).store(sent)
   const read = await createMessageReader(pool).of(
     sent.map((each, at) => ({
-      reader_user_id: each.to_user_id,
+      reader_user_id: each.to_session_id,
       from_user_id: each.from_user_id,
       msg_id: each.msg_id,
       conversation: each.conversation,
@@ -188,7 +188,7 @@ test('text in several scripts, 32 KiB of binary and the largest ids come back by
   )
   assert.deepEqual(
     read.map((each) => [each?.to_session_id, Buffer.from(each?.msg_data ?? []), each?.attach, each?.mention]),
-    sent.map((each) => [each.to_user_id, each.msg_data, each.attach, each.mention]),
+    sent.map((each) => [each.to_session_id, each.msg_data, each.attach, each.mention]),
   )
 })
 

@@ -5,6 +5,7 @@ import { createReadMarks } from '../../../infra/postgres/reads.js'
 import { createSessionLists } from '../../../infra/postgres/sessions.js'
 import type { SessionLists, SessionPage, SessionsAsked } from '../../../workers/ports/queries.js'
 import { openStoredChat, type StoredChat } from '../../helpers/stored-chat.js'
+import { storeGroup } from '../../helpers/stored-group.js'
 
 let chat: StoredChat
 let lists: SessionLists
@@ -131,4 +132,48 @@ test('one round trip answers several users, each in its place', async () => {
     pages.map((page) => page.unread_total),
     [1, 0, 0],
   )
+})
+
+test('a group is listed with its last message and the unread count of each member', async () => {
+  const group = await storeGroup(chat.pool, [70, 71, 72])
+  await group.say(70, 'hello all', { msg_id: 'to-all' })
+  await chat.say(73, 71, 'in a pair')
+  const { unread_total, sessions } = await list(71)
+  assert.equal(unread_total, 2)
+  const listed = sessions.find((each) => each.session_id === group.group_id)
+  assert.deepEqual(
+    [
+      listed?.session_type,
+      listed?.unread,
+      listed?.last_server_msg_id,
+      listed?.last?.msg_id,
+      listed?.last?.read,
+    ],
+    [2, 1, 2, 'to-all', false],
+  )
+  assert.deepEqual(
+    [listed?.last?.from_user_id, listed?.last?.to_session_id, listed?.last?.msg_data.toString()],
+    [70, group.group_id, 'hello all'],
+  )
+  const [ofSender] = (await list(70)).sessions
+  assert.deepEqual([ofSender?.unread, ofSender?.last?.msg_id, ofSender?.last?.read], [0, 'to-all', false])
+  await createReadMarks(chat.pool).mark([
+    { user_id: 71, peer_id: group.group_id, msg_id: '', server_msg_id: 2, time: 1 },
+  ])
+  assert.deepEqual([(await list(71)).unread_total, (await list(72)).unread_total], [1, 1])
+})
+
+test('who left a group has it listed with the last message from before; who joined again, without older ones', async () => {
+  const group = await storeGroup(chat.pool, [80, 81])
+  await group.say(80, 'seen', { msg_id: 'seen' })
+  await group.leave(81)
+  await group.say(80, 'not seen')
+  const [left] = (await list(81)).sessions
+  assert.deepEqual([left?.last?.msg_id, left?.last_server_msg_id], ['seen', 2])
+  await chat.pool.query({
+    text: 'UPDATE im_group_member SET joined_at_msg_id = 5, left_at_msg_id = NULL WHERE group_id = $1 AND user_id = 81',
+    values: [group.group_id],
+  })
+  const [again] = (await list(81)).sessions
+  assert.deepEqual([again?.last, again?.last_server_msg_id], [undefined, 0])
 })

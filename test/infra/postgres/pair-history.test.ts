@@ -1,17 +1,17 @@
 /** What pairs have said to each other, on the real PostgreSQL: spec 2, "Pulling". */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { createMessageHistory } from '../../../infra/postgres/history.js'
+import { createPairHistory } from '../../../infra/postgres/pair-history.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
 import type { MessageCopy, MessageHistory } from '../../../workers/ports/queries.js'
 import { openStoredChat, type StoredChat } from '../../helpers/stored-chat.js'
 
 let chat: StoredChat
-let history: MessageHistory
+let history: MessageHistory<never>
 
 before(async () => {
   chat = await openStoredChat()
-  history = createMessageHistory(chat.pool)
+  history = createPairHistory(chat.pool)
   for (let n = 1; n <= 3; n++) {
     await chat.say(1, 2, `from 1, ${n}`, { msg_id: `a${n}`, attach: n === 1 ? 'note' : null })
     await chat.say(2, 1, `from 2, ${n}`, { msg_id: `b${n}`, client_type: 3 })
@@ -54,10 +54,10 @@ test('pages from the end to the beginning hold every message once', async () => 
 test('a copy has the content, the sender, the device and the read state as its user sees it', async () => {
   const [own, theirs, ...rest] = await page(1, 2, newest, 20)
   assert.deepEqual(
-    [own?.from_user_id, own?.to_user_id, own?.msg_data.toString(), own?.attach, own?.client_type],
+    [own?.from_user_id, own?.to_session_id, own?.msg_data.toString(), own?.attach, own?.client_type],
     [1, 2, 'from 1, 1', 'note', 2],
   )
-  assert.deepEqual([theirs?.from_user_id, theirs?.to_user_id, theirs?.client_type], [2, 1, 3])
+  assert.deepEqual([theirs?.from_user_id, theirs?.to_session_id, theirs?.client_type], [2, 1, 3])
   assert.deepEqual(
     [own, theirs, ...rest].map((copy) => copy?.read),
     [true, true, true, false, false, false, false],

@@ -1,0 +1,101 @@
+/** The commands and questions about groups (spec 1, 0x0501 … 0x0527): checked here, served by the groups worker. */
+import {
+  type GroupArgumentsOf,
+  type GroupOperation,
+  groupOperations,
+} from '../../schemas/group-operations.js'
+import { isGroupId } from '../../schemas/ids.js'
+import { type BodyOf, type CommandName, commands } from '../../schemas/packets.js'
+import { topics } from '../../schemas/topics.js'
+import { badRequest, beginRequest, originOf } from '../gate.js'
+import { isOwn, type Verb } from './verb.js'
+
+/** A packet that names its sender. */
+type AskingCommand = {
+  [Name in CommandName]: BodyOf<Name> extends { user_id: number } ? Name : never
+}[CommandName]
+
+/** The verb that asks the groups worker for an operation, with the arguments from the packet. */
+const asking =
+  <Name extends AskingCommand, O extends GroupOperation>(
+    name: Name,
+    operation: O,
+    argumentsOf: (body: BodyOf<Name>) => GroupArgumentsOf<O>,
+  ): Verb<Name> =>
+  (gate, connection, seq, body) => {
+    const { id: command_id } = commands[name]
+    const given = argumentsOf(body)
+    const fault = faultOf(operation, given)
+    if (fault !== undefined) return badRequest(gate, connection, command_id, seq, fault)
+    if (!isOwn(gate, connection, name, seq, (body as { user_id: number }).user_id)) return
+    const request = beginRequest(gate, connection, name, seq)
+    if (request === undefined) return
+    const event = {
+      origin: originOf(gate, connection, seq),
+      time: Date.now(),
+      operation,
+      arguments: JSON.stringify(given),
+      command_id,
+    }
+    gate.publisher.submit(topics.requestGroup, event, request)
+  }
+
+/** What no worker could use; undefined where it can. */
+function faultOf(operation: GroupOperation, given: object): string | undefined {
+  if ('group_id' in given && !isGroupId(Number(given.group_id))) return 'group_id is not that of a group'
+  const issue = groupOperations[operation].safeParse(given).error?.issues[0]
+  return issue && `${issue.path.join('.')}: ${issue.message}`
+}
+
+/** What was not sent is null in a packet, and absent in an event. */
+const sent = <T extends object>(fields: T) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as {
+    [Field in keyof T]?: NonNullable<T[Field]>
+  }
+
+const oneGroup = ({ group_id }: { readonly group_id: number }) => ({ group_id })
+const groupAndMembers = (body: { readonly group_id: number; readonly member_id_list: number[] }) => ({
+  group_id: body.group_id,
+  members: body.member_id_list,
+})
+
+export const groupVerbs = {
+  GROUP_CREATE_REQ: asking('GROUP_CREATE_REQ', 'create', ({ user_id, group_name, member_id_list }) => ({
+    owner_id: user_id,
+    members: member_id_list,
+    ...sent({ group_name }),
+  })),
+  GROUP_DISBAND_REQ: asking('GROUP_DISBAND_REQ', 'disband', oneGroup),
+  GROUP_EXIT_REQ: asking('GROUP_EXIT_REQ', 'exit', oneGroup),
+  GROUP_LIST_REQ: asking('GROUP_LIST_REQ', 'list', ({ user_id }) => ({ user_id })),
+  GROUP_INFO_REQ: asking('GROUP_INFO_REQ', 'info', ({ group_version_list }) => ({
+    groups: group_version_list.map(({ group_id, group_version }) => ({ group_id, group_version })),
+  })),
+  GROUP_INVITE_MEMBER_REQ: asking('GROUP_INVITE_MEMBER_REQ', 'invite', groupAndMembers),
+  GROUP_KICK_OUT_MEMBER_REQ: asking('GROUP_KICK_OUT_MEMBER_REQ', 'kick', groupAndMembers),
+  GROUP_MEMBER_LIST_REQ: asking('GROUP_MEMBER_LIST_REQ', 'members', ({ group_id }) => ({
+    group_id,
+    after: 0,
+  })),
+  GROUP_UPDATE_REQ: asking('GROUP_UPDATE_REQ', 'update', ({ group_id, ...body }) => {
+    const { group_name, announcement, group_intro, group_avatar, join_model } = body
+    return { group_id, change: sent({ group_name, announcement, group_intro, group_avatar, join_model }) }
+  }),
+  GROUP_SET_ROLE_REQ: asking('GROUP_SET_ROLE_REQ', 'set-role', (body) => ({
+    ...groupAndMembers(body),
+    role: body.role as 0 | 1, // OWNER is refused with the other faults
+  })),
+  GROUP_MUTE_REQ: asking(
+    'GROUP_MUTE_REQ',
+    'mute',
+    ({ group_id, member_id_list, mute_model, mute_until }) => ({
+      group_id,
+      members: member_id_list,
+      ...sent({ mute_model, mute_until }),
+    }),
+  ),
+  GROUP_TRANSFER_REQ: asking('GROUP_TRANSFER_REQ', 'transfer', ({ group_id, owner_id }) => ({
+    group_id,
+    owner_id,
+  })),
+} as const

@@ -1,0 +1,308 @@
+/**
+ * Changes of groups: judged under the lock of the group's conversation, and written with the number and the
+ * NOTIFICATION message of the change (spec 2, "Group chat" 2). Implements the GroupChanges of workers/ports/groups.ts.
+ */
+import type { Pool, PoolClient } from 'pg'
+import { commands } from '../../schemas/packets.js'
+import type {
+  Group,
+  GroupChanges,
+  GroupOutcome,
+  GroupPlan,
+  GroupRequest,
+  GroupState,
+  StoredNotification,
+} from '../../workers/ports/groups.js'
+import { isUniqueViolation } from './errors.js'
+import { selectGroups, selectMembers } from './groups.js'
+import { inTransaction, prepared } from './pool.js'
+
+/** Two owners of one partition can meet this often before it is odd. */
+const maxJudgements = 10
+const notificationType = 6
+const groupSession = 2
+
+const lockConversation = prepared<{ last_msg_id: number }>(
+  'group-lock',
+  'SELECT last_msg_id FROM im_conversation WHERE conversation = $1 FOR UPDATE',
+)
+const selectNames = prepared<{ user_id: number; nick_name: string }>(
+  'group-user-names',
+  'SELECT user_id, nick_name FROM im_user WHERE user_id = ANY ($1::bigint[]) AND active',
+)
+const selectHeir = prepared<{ user_id: number }>(
+  'group-heir',
+  `SELECT m.user_id FROM im_group_member m JOIN im_group g USING (group_id)
+    WHERE m.group_id = $1 AND m.left_at_msg_id IS NULL AND m.user_id <> g.owner_id
+    ORDER BY m.role DESC, m.joined_at_msg_id, m.user_id LIMIT 1`,
+)
+const selectMemberIds = prepared<{ user_id: number }>(
+  'group-member-ids',
+  'SELECT user_id FROM im_group_member WHERE group_id = $1 AND left_at_msg_id IS NULL ORDER BY user_id',
+)
+
+interface FirstRow {
+  readonly group_id: number
+  readonly msg_id: number
+  readonly msg_from: number
+  readonly content: Buffer
+  readonly send_time: number
+  readonly content_hash: Buffer
+}
+const firstColumns = 'm.group_id, m.msg_id, m.msg_from, m.content, m.send_time, s.content_hash'
+
+/** What an earlier attempt stored. The owner may be another by now, so a group's is found by the group. */
+const findChange = prepared<FirstRow>(
+  'group-change-find',
+  `SELECT ${firstColumns} FROM im_message_group m
+     JOIN im_message_send s ON s.from_id = m.msg_from AND s.client_msg_id = m.client_msg_id
+    WHERE m.group_id = $1 AND m.client_msg_id = $2 AND m.msg_type = ${notificationType}`,
+)
+const findCreation = prepared<FirstRow>(
+  'group-creation-find',
+  `SELECT ${firstColumns} FROM im_message_send s
+     JOIN im_message_group m ON m.group_id = s.group_id AND m.msg_id = s.msg_id
+    WHERE s.from_id = $1 AND s.client_msg_id = $2 AND s.msg_type = ${notificationType}`,
+)
+
+const makeConversation = prepared(
+  'group-conversation',
+  'INSERT INTO im_conversation (conversation) VALUES ($1)',
+)
+const makeGroup = prepared<{ group_id: number }>(
+  'group-make',
+  `INSERT INTO im_group (group_name, owner_id, create_user_id, announcement, intro, avatar, group_type, version,
+                         member_count, create_time, update_time)
+   VALUES ($1, $2, $2, $3, $4, $5, $6, 0, 0, $7, $7) RETURNING group_id`,
+)
+const takeNumber = prepared<{ last_msg_id: number }>(
+  'group-number',
+  'UPDATE im_conversation SET last_msg_id = last_msg_id + 1 WHERE conversation = $1 RETURNING last_msg_id',
+)
+const changeGroup = prepared(
+  'group-change',
+  `UPDATE im_group
+      SET group_name = coalesce($2, group_name), owner_id = coalesce($3, owner_id),
+          announcement = coalesce($4, announcement), intro = coalesce($5, intro), avatar = coalesce($6, avatar),
+          group_type = coalesce($7, group_type), mute_model = coalesce($8, mute_model),
+          join_model = coalesce($9, join_model), disbanded = disbanded OR coalesce($10, false),
+          member_count = member_count + $11, version = version + 1, update_time = greatest(update_time, $12)
+    WHERE group_id = $1`,
+)
+/** Who was a member before starts anew (spec 2, "Group chat" 6). */
+const addMembers = prepared(
+  'group-members-add',
+  `INSERT INTO im_group_member (group_id, user_id, joined_at_msg_id, created)
+     SELECT $1::bigint, u, $3::bigint, $4::bigint FROM unnest($2::bigint[]) u ORDER BY u
+   ON CONFLICT (group_id, user_id) DO UPDATE
+     SET role = 0, joined_at_msg_id = excluded.joined_at_msg_id, left_at_msg_id = NULL, mute_until = 0,
+         created = excluded.created`,
+)
+const removeMembers = prepared(
+  'group-members-remove',
+  `UPDATE im_group_member SET left_at_msg_id = $3, role = 0, mute_until = 0
+    WHERE group_id = $1 AND user_id = ANY ($2::bigint[])`,
+)
+const changeRoles = prepared(
+  'group-roles',
+  `UPDATE im_group_member m SET role = r.role FROM unnest($2::bigint[], $3::smallint[]) r(user_id, role)
+    WHERE m.group_id = $1 AND m.user_id = r.user_id`,
+)
+const changeMutes = prepared(
+  'group-mutes',
+  'UPDATE im_group_member SET mute_until = $3 WHERE group_id = $1 AND user_id = ANY ($2::bigint[])',
+)
+/** In the order of the fan-out, so that the two never wait for each other in a circle. */
+const lockSessions = prepared(
+  'group-sessions-lock',
+  `SELECT user_id FROM im_session WHERE user_id = ANY ($2::bigint[]) AND session_type = ${groupSession} AND peer_id = $1
+    ORDER BY user_id FOR UPDATE`,
+)
+/** The former interval of who joins again is no longer shown, so it is not unread either. */
+const renewSessions = prepared(
+  'group-sessions-renew',
+  `UPDATE im_session SET unread = 0, read_msg_id = greatest(read_msg_id, $3::bigint - 1)
+    WHERE user_id = ANY ($2::bigint[]) AND session_type = ${groupSession} AND peer_id = $1`,
+)
+/** Of who did it; the other members' come with the fan-out. */
+const listSession = prepared(
+  'group-session-list',
+  `INSERT INTO im_session AS s (user_id, session_type, peer_id, last_msg_id, created, updated)
+     VALUES ($2, ${groupSession}, $1, $3, $4, $4)
+   ON CONFLICT (user_id, session_type, peer_id) DO UPDATE
+     SET last_msg_id = greatest(s.last_msg_id, excluded.last_msg_id),
+         updated = greatest(s.updated, excluded.updated), session_status = 0`,
+)
+const keepSent = prepared(
+  'group-notification-sent',
+  `INSERT INTO im_message_send (from_id, client_msg_id, msg_id, to_id, group_id, msg_type, msg_content, content_hash,
+                                cmd_id, msg_seq, client_type, created, updated)
+   VALUES ($1, $2, $3, $4, $4, ${notificationType}, $5, $6, ${commands.MSG_DATA.id}, $7, $8, $9, $9)`,
+)
+const keepContent = prepared(
+  'group-notification-content',
+  `INSERT INTO im_message_group (group_id, msg_id, msg_from, client_msg_id, client_type, msg_type, content, cmd_id,
+                                 msg_seq, send_time)
+   VALUES ($4, $3, $1, $2, $7, ${notificationType}, $5, ${commands.MSG_DATA.id}, $6, $8)`,
+)
+
+const conversationOf = (group_id: number) => `g:${group_id}`
+
+/** Changes groups on this pool. */
+export const createGroupChanges = (pool: Pool): GroupChanges => ({
+  async apply(requests) {
+    const outcomes: GroupOutcome[] = []
+    for (const request of requests) outcomes.push(await applyOne(pool, request))
+    return outcomes
+  },
+})
+
+async function applyOne(pool: Pool, request: GroupRequest): Promise<GroupOutcome> {
+  for (let judgement = 1; ; judgement++) {
+    try {
+      return await inTransaction(pool, (client) => attempt(client, request))
+    } catch (error) {
+      // Rolled back; judged again it finds what the other owner stored.
+      if (!isUniqueViolation(error) || judgement === maxJudgements) throw error
+    }
+  }
+}
+
+async function attempt(client: PoolClient, request: GroupRequest): Promise<GroupOutcome> {
+  const { group_id } = request
+  if (group_id !== undefined) await lockConversation(client, [conversationOf(group_id)])
+  const [first] =
+    group_id === undefined
+      ? await findCreation(client, [request.owner_id, request.msg_id])
+      : await findChange(client, [group_id, request.msg_id])
+  if (first !== undefined)
+    return first.content_hash.equals(request.digest)
+      ? outcomeOf(client, first.group_id, storedBefore(request.msg_id, first))
+      : { kind: 'key-reused' }
+  const verdict = request.judge(await stateOf(client, request))
+  if (verdict.kind === 'refused') return verdict
+  if (verdict.kind === 'planned') return write(client, request, verdict.plan)
+  return outcomeOf(client, group_id as number, undefined)
+}
+
+async function stateOf(client: PoolClient, { group_id, named }: GroupRequest): Promise<GroupState> {
+  const users = new Map(
+    (await selectNames(client, [named])).map(({ user_id, nick_name }) => [user_id, nick_name]),
+  )
+  if (group_id === undefined) return { group: undefined, members: new Map(), users, heir: undefined }
+  const [group] = await selectGroups(client, [[group_id], null])
+  const members = await selectMembers(client, [group_id, named])
+  const [heir] = group && named.includes(group.owner_id) ? await selectHeir(client, [group_id]) : []
+  return {
+    group: group?.disbanded ? undefined : group,
+    members: new Map(members.map((member) => [member.user_id, member])),
+    users,
+    heir: heir?.user_id,
+  }
+}
+
+/** Writes a change with its number: the group, its members, the message, the sessions. */
+async function write(client: PoolClient, request: GroupRequest, plan: GroupPlan): Promise<GroupOutcome> {
+  const now = Date.now()
+  const group_id = request.group_id ?? (await beginGroup(client, plan, now))
+  const [numbered] = await takeNumber(client, [conversationOf(group_id)])
+  const number = (numbered as { last_msg_id: number }).last_msg_id
+  await writeGroup(client, group_id, plan, now)
+  await writeMembers(client, group_id, plan, number, now)
+  await writeSessions(client, group_id, plan, number, now)
+  const content = Buffer.from(JSON.stringify(plan.notification))
+  const { msg_id, digest, msg_seq, client_type } = request
+  const named = [plan.from, msg_id, number, group_id, content]
+  await keepSent(client, [...named, digest, msg_seq, client_type, now])
+  await keepContent(client, [...named, msg_seq, client_type, now])
+  return outcomeOf(client, group_id, notification(group_id, plan.from, msg_id, number, content, now))
+}
+
+/** A group with nobody in it yet, and its conversation. */
+async function beginGroup(client: PoolClient, { group }: GroupPlan, now: number): Promise<number> {
+  const { group_name, owner_id, announcement, intro, avatar, group_type } = group
+  const [made] = await makeGroup(client, [group_name, owner_id, announcement, intro, avatar, group_type, now])
+  const { group_id } = made as { group_id: number }
+  await makeConversation(client, [conversationOf(group_id)])
+  return group_id
+}
+
+const writeGroup = (client: PoolClient, group_id: number, plan: GroupPlan, now: number) => {
+  const { group, added, removed } = plan
+  return changeGroup(client, [
+    group_id,
+    group.group_name,
+    group.owner_id,
+    group.announcement,
+    group.intro,
+    group.avatar,
+    group.group_type,
+    group.mute_model,
+    group.join_model,
+    group.disbanded,
+    added.length - removed.length,
+    now,
+  ])
+}
+
+async function writeMembers(
+  client: PoolClient,
+  group_id: number,
+  { added, removed, roles, muted }: GroupPlan,
+  number: number,
+  now: number,
+): Promise<void> {
+  if (added.length > 0) await addMembers(client, [group_id, added, number, now])
+  if (removed.length > 0) await removeMembers(client, [group_id, removed, number])
+  if (roles.length > 0)
+    await changeRoles(client, [group_id, roles.map(({ user_id }) => user_id), roles.map(({ role }) => role)])
+  if (muted !== undefined) await changeMutes(client, [group_id, muted.members, muted.until])
+}
+
+/** Who leaves keeps the session as it was: the message of it is beyond what they see. */
+async function writeSessions(
+  client: PoolClient,
+  group_id: number,
+  { from, added, removed }: GroupPlan,
+  number: number,
+  now: number,
+): Promise<void> {
+  await lockSessions(client, [group_id, [from, ...added]])
+  if (added.length > 0) await renewSessions(client, [group_id, added, number])
+  if (!removed.includes(from)) await listSession(client, [group_id, from, number, now])
+}
+
+async function outcomeOf(
+  client: PoolClient,
+  group_id: number,
+  stored: StoredNotification | undefined,
+): Promise<GroupOutcome> {
+  const [group] = await selectGroups(client, [[group_id], null])
+  const rows = await selectMemberIds(client, [group_id])
+  const known = { group: group as Group, members: rows.map(({ user_id }) => user_id) }
+  return stored === undefined
+    ? { kind: 'nothing', ...known }
+    : { kind: 'changed', ...known, notification: stored }
+}
+
+const notification = (
+  group_id: number,
+  from_user_id: number,
+  msg_id: string,
+  server_msg_id: number,
+  msg_data: Buffer,
+  stored_time: number,
+): StoredNotification => ({
+  from_user_id,
+  to_session_id: group_id,
+  msg_id,
+  server_msg_id,
+  msg_type: notificationType,
+  msg_data,
+  attach: null,
+  mention: [],
+  stored_time,
+})
+
+const storedBefore = (msg_id: string, { group_id, msg_from, msg_id: number, content, send_time }: FirstRow) =>
+  notification(group_id, msg_from, msg_id, number, content, send_time)
