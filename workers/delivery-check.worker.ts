@@ -38,8 +38,7 @@ function checkWorker(name: string, consumes: CheckTopic, next?: NextCheck) {
     load: (checks, ports: CheckPorts, places) => loadChecked(checks, ports, places),
     decide: (check, loaded): EmitOf<Produced>[] =>
       (check.entry ?? []).flatMap((entry) => {
-        // Its reader may be back by the next check.
-        if (loaded.absent.has(entry)) return next ? [checkAgain(next, entry, check.attempt, {})] : []
+        if (loaded.absent.has(entry)) return next ? checkAbsent(next, entry, check.attempt) : []
         const checked = loaded.unacked.get(entry)
         return checked === undefined ? [] : decideEntry(entry, check.attempt, checked, next)
       }),
@@ -94,6 +93,12 @@ function decideEntry(
       : []),
   ]
 }
+
+/** Whoever is away may be back by the next check. Not so for groups: most members of a large one are always away. */
+const checkAbsent = (next: NextCheck, entry: event.ICheckEntry, attempt: number): EmitOf<NextCheck>[] =>
+  entry.ref.session_type === CIM.Def.CIMSessionType.kCIM_SESSION_TYPE_SINGLE
+    ? [checkAgain(next, entry, attempt, {})]
+    : []
 
 /** The entry once more, at the next delay. Not by emit(): the topic is one of two, with the same payload. */
 const checkAgain = (
