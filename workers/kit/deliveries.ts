@@ -5,6 +5,7 @@ import { commands } from '../../schemas/packets.js'
 import { topics } from '../../schemas/topics.js'
 import type { MessageForReader } from '../ports/messages.js'
 import type { PresentDevice } from '../ports/presence.js'
+import { targetsByGate } from './notify.js'
 import { type EmitOf, emit } from './worker.js'
 
 import event = coffeechat.event
@@ -21,20 +22,7 @@ export function deliverTo(
 ): EmitOf<typeof topics.gateOutbound>[] {
   if (devices.length === 0) return []
   const bytes = feature === 0 ? body : Buffer.concat([body, featureField(feature)])
-  const targetsByGate = new Map<string, event.ITarget[]>()
-  for (const each of devices) {
-    const target: event.ITarget = {
-      gate_epoch: each.gate_epoch,
-      connection_id: each.connection_id,
-      login_number: each.login_number,
-      user_id: each.user_id,
-      device: each.device,
-    }
-    const targets = targetsByGate.get(each.gate_id)
-    if (targets) targets.push(target)
-    else targetsByGate.set(each.gate_id, [target])
-  }
-  return [...targetsByGate].map(([gate, target]) =>
+  return [...targetsByGate(devices)].map(([gate, target]) =>
     emit(
       topics.gateOutbound,
       { packet: [{ target, command_id: commands.MSG_DATA.id, body: bytes, ref }] },

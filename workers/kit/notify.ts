@@ -8,7 +8,7 @@ import { type EmitOf, emit } from './worker.js'
 import event = coffeechat.event
 
 /** The logins to write to, by gate. Without seq_num: the gate counts. */
-function targetsByGate(devices: readonly PresentDevice[]): ReadonlyMap<string, event.ITarget[]> {
+export function targetsByGate(devices: readonly PresentDevice[]): ReadonlyMap<string, event.ITarget[]> {
   const gates = new Map<string, event.ITarget[]>()
   for (const each of devices) {
     const target: event.ITarget = {
