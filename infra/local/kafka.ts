@@ -109,7 +109,9 @@ export async function kafkaProgram(
 
   if (!existsSync(join(folder, 'log', 'meta.properties'))) {
     const clusterId = randomBytes(16).toString('base64url')
-    const args = [...jvm, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', settingsFile]
+    // one argument: every 64th id begins with a dash and would be taken for an option
+    const cluster = `--cluster-id=${clusterId}`
+    const args = [...jvm, 'kafka.tools.StorageTool', 'format', cluster, '-c', settingsFile]
     await withProgress(
       "formatting Kafka's folder",
       promisify(execFile)(java, ['-XX:TieredStopAtLevel=1', ...args]),
