@@ -21,6 +21,7 @@ import { createPool } from './infra/postgres/pool.js'
 import { createGroupNames, createPushLedger, createPushTargets } from './infra/postgres/push.js'
 import { createReadMarks } from './infra/postgres/reads.js'
 import { createReceipts } from './infra/postgres/receipts.js'
+import { createRobotDirectory } from './infra/postgres/robots.js'
 import { createSessionLists } from './infra/postgres/sessions.js'
 import { createTimelines } from './infra/postgres/timelines.js'
 import { createNickNames, createUserChanges, createUserDirectory } from './infra/postgres/users.js'
@@ -36,6 +37,7 @@ import { createEndedGates, createGateDirectory, createGateLease, nextEpoch } fro
 import { createLocks } from './infra/redis/locks.js'
 import { createPhones, forgettingPhones } from './infra/redis/phones.js'
 import { createDevicePresence, createPresence } from './infra/redis/presence.js'
+import { createRobotCaller } from './infra/robots/webhook.js'
 import { createTokenSigner } from './infra/tokens.js'
 import type { Bus, TopicSettings } from './schemas/bus.js'
 import type { Config } from './schemas/config.js'
@@ -189,6 +191,8 @@ function workerPorts(config: Config, redis: Redis, pool: pg.Pool, log: Logger): 
     notifier: createNotifier({ providers: pushProviders(config, log), fallback: config.PUSH_PROVIDER }),
     delays_ms: config.DELIVERY_CHECK_DELAYS_MS,
     maxAge_ms: config.DELIVERY_MAX_AGE_MS,
+    robots: createRobotDirectory(pool),
+    robotCaller: createRobotCaller({ maxMessageBytes: config.MAX_MESSAGE_BYTES }),
   }
 }
 
@@ -200,7 +204,10 @@ const workerFrame = (config: Config, bus: Bus, metrics: ProcessMetrics, log: Log
   isTooMuch,
   schedule: createSchedule(log),
   ackFlushCron: config.ACK_FLUSH_CRON,
-  delayOf: (topic) => (topic.delay === undefined ? undefined : config.DELIVERY_CHECK_DELAYS_MS[topic.delay]),
+  delayOf({ delay, delays }) {
+    if (delay === undefined) return undefined
+    return (delays === 'robot' ? config.ROBOT_RETRY_DELAYS_MS : config.DELIVERY_CHECK_DELAYS_MS)[delay]
+  },
   observe({ worker, events, rejected, duration_ms, age_ms }) {
     metrics.count('worker_events', { worker }, events)
     if (rejected > 0) metrics.count('worker_rejected', { worker }, rejected)

@@ -128,6 +128,13 @@ export const settings = {
     '5000,15000,60000',
     'delays of the three delivery checks',
   ),
+  ROBOT_RETRY_DELAYS_MS: setting(
+    list
+      .transform((items) => items.map(Number))
+      .pipe(z.array(z.number().int().min(100).max(3_600_000)).length(3)),
+    '5000,30000,120000',
+    'delays after which a robot that did not answer is asked again',
+  ),
   DELIVERY_MAX_AGE_MS: setting(ms(1_000, 604_800_000), '86400000', 'older messages are not delivered again'),
   LEASE_MS: setting(ms(1_000, 60_000), '12000', "a gateway's lease; renewed every third of it"),
   DRAIN_MS: setting(ms(0, 600_000), '5000', 'over how long a stopping gateway spreads its clients'),

@@ -4,6 +4,7 @@
  */
 import { coffeechat } from '../proto/index.js'
 import type { OutgoingRecord, TopicSettings } from './bus.js'
+import type { MessageStoredJson, PresenceChangedJson, ReceiptChangedJson } from './business-events.js'
 import { conversationOf, deviceKey } from './ids.js'
 import { packEvents, unpackEvents } from './packing.js'
 
@@ -28,6 +29,8 @@ export interface Topic<Name extends string = string, E = unknown> extends Codec<
   readonly partitions: 'busy' | number
   /** Falls due this long after its append; the broker stamps the time. */
   readonly delay?: 0 | 1 | 2
+  /** Whose delays: those of robots, else those of the delivery checks. */
+  readonly delays?: 'robot'
   readonly maxMessageBytes?: number
   /** Read or written by businesses. */
   readonly external?: 'read' | 'written'
@@ -67,39 +70,6 @@ const json = <E>(): Codec<E> => ({
 })
 
 const topic = <const Name extends string, E>(definition: Topic<Name, E>): Topic<Name, E> => definition
-
-/** im.message.stored, for businesses: ids as decimal strings, times in ms. */
-export interface MessageStoredJson {
-  conversation: string
-  session_type: number
-  from_user_id: string
-  to_session_id: string
-  msg_id: string
-  server_msg_id: string
-  msg_type: number
-  create_time: number
-  data: string
-}
-
-/** im.presence.changed, for businesses. */
-export interface PresenceChangedJson {
-  user_id: string
-  client_type: number
-  device_id?: string
-  gate_id: string
-  state: 'online' | 'offline' | 'kicked' | 'logged_out'
-  time: number
-}
-
-/** im.receipt.changed, for businesses. */
-export interface ReceiptChangedJson {
-  conversation: string
-  reader_user_id: string
-  server_msg_id: string
-  state: 'delivered' | 'read'
-  client_type: number
-  time: number
-}
 
 const maxOutboundBytes = 512 * 1024
 
@@ -147,6 +117,19 @@ const deliveryCheck = <const Name extends string>(name: Name, delay: 0 | 1 | 2) 
     purpose: 'has every device acked what one delivery batch sent?',
     ...proto(event.DeliveryCheck),
   })
+
+const robotTopic = <const Name extends string>(name: Name, purpose: string, delay?: 0 | 1 | 2) =>
+  topic<Name, event.IRobotRequested>({
+    name,
+    payload: 'RobotRequested',
+    key: ({ ref }) => ref.conversation,
+    partitions: 4,
+    retention_ms: 3 * day_ms,
+    ...(delay === undefined ? {} : { delay, delays: 'robot' as const }),
+    purpose,
+    ...proto(event.RobotRequested),
+  })
+const robotAgain = 'a message whose robot did not answer, to be asked again'
 
 const answerBytes = 6 * 1024 * 1024
 
@@ -239,6 +222,10 @@ export const topics = {
     purpose: 'a device to be notified of a message through its vendor',
     ...proto(event.PushTriggered),
   }),
+  robotRequested: robotTopic('robot.requested', 'a stored message that a robot is to be asked about'),
+  robotRetry5s: robotTopic('robot.retry.5s', robotAgain, 0),
+  robotRetry30s: robotTopic('robot.retry.30s', robotAgain, 1),
+  robotRetry120s: robotTopic('robot.retry.120s', robotAgain, 2),
   presenceChanged: topic<'presence.changed', PresenceChangedJson>({
     name: 'presence.changed',
     payload: 'PresenceChangedJson',

@@ -12,6 +12,7 @@ import { messageStore } from './message-store.worker.js'
 import { offlinePush } from './offline-push.worker.js'
 import { queries } from './queries.worker.js'
 import { readMarker } from './read-marker.worker.js'
+import { robots, robots5s, robots30s, robots120s } from './robots.worker.js'
 import { users } from './users.worker.js'
 
 export const workerRoles = {
@@ -27,6 +28,7 @@ export const workerRoles = {
   'read-marker': [readMarker],
   users: [users],
   groups: [groups],
+  robots: [robots, robots5s, robots30s, robots120s],
 } as const satisfies Record<string, readonly AnyWorker[]>
 
 export type WorkerRole = keyof typeof workerRoles

@@ -7,10 +7,12 @@ import { answer } from './kit/answers.js'
 import { messageBody } from './kit/deliveries.js'
 import { defineWorker, type EmitOf, emit, save } from './kit/worker.js'
 import type { MessageStore, NewMessage, StoredMessage } from './ports/messages.js'
+import type { RobotDirectory } from './ports/robots.js'
 import type { NickNames } from './ports/users.js'
 
 import event = coffeechat.event
 
+const { kCIM_MSG_TYPE_NOTIFICATION, kCIM_MSG_TYPE_Robot } = CIM.Def.CIMMsgType
 const { kCIM_SESSION_TYPE_GROUP, kCIM_SESSION_TYPE_SINGLE } = CIM.Def.CIMSessionType
 
 /** A message on its way into the tables, with what is needed to answer for it. */
@@ -24,12 +26,24 @@ interface Submission extends NewMessage {
 interface Ports {
   readonly store: MessageStore
   readonly nickNames: NickNames
+  readonly robots: RobotDirectory
+}
+
+interface Stored extends StoredMessage {
+  /** The receiver is a robot, to be asked. */
+  readonly asks: boolean
 }
 
 export const messageStore = defineWorker({
   name: 'message-store',
   consumes: topics.messageSubmitted,
-  produces: [topics.gateOutbound, topics.deliveryRequested, topics.fanoutRequested, topics.messageStored],
+  produces: [
+    topics.gateOutbound,
+    topics.deliveryRequested,
+    topics.fanoutRequested,
+    topics.messageStored,
+    topics.robotRequested,
+  ],
 
   load: (submitted, { nickNames }: Ports) =>
     nickNames.of(submitted.map(({ message }) => message.from_user_id)),
@@ -38,13 +52,31 @@ export const messageStore = defineWorker({
     save(submissionOf(submitted, nickNames.get(submitted.message.from_user_id))),
   ],
 
-  save: (rows: readonly Submission[], { store }: Ports) => store.store(rows),
+  async save(rows: readonly Submission[], { store, robots }: Ports): Promise<Stored[]> {
+    const receivers = rows.filter(mayAsk).map(({ to_session_id }) => to_session_id)
+    const [stored, known] = await Promise.all([store.store(rows), robots.among(receivers)])
+    return stored.map((each, at) => {
+      const row = rows[at]!
+      return { ...each, asks: each.res_code === 0 && mayAsk(row) && known.has(row.to_session_id) }
+    })
+  },
 
   // A repeat emits all that a first one does, with the first number: the first worker may have died between
   // COMMIT and publishing (spec 2, single chat 2).
-  saved: (row: Submission, stored: StoredMessage) =>
-    stored.res_code === 0 ? [ack(row, stored), passOn(row, stored), report(row, stored)] : [ack(row, stored)],
+  saved: (row: Submission, stored: Stored) => [
+    // A robot waits for no ack.
+    ...(row.submitted.origin.gate_id === '' ? [] : [ack(row, stored)]),
+    ...(stored.res_code === 0 ? [passOn(row, stored), report(row, stored)] : []),
+    ...(stored.asks ? [askRobot(row, stored)] : []),
+  ],
 })
+
+/** What robots and the server itself say is put to no robot, so that two of them do not talk for ever. */
+const mayAsk = ({ session_type, msg_type, from_user_id, to_session_id }: Submission): boolean =>
+  session_type === kCIM_SESSION_TYPE_SINGLE &&
+  from_user_id !== to_session_id &&
+  msg_type !== kCIM_MSG_TYPE_Robot &&
+  msg_type !== kCIM_MSG_TYPE_NOTIFICATION
 
 function submissionOf(submitted: event.IMessageSubmitted, from_nick_name: string | undefined): Submission {
   const { origin, message } = submitted
@@ -89,14 +121,7 @@ function passOn(
 ): EmitOf<typeof topics.deliveryRequested | typeof topics.fanoutRequested> {
   const { from_user_id, to_session_id, session_type } = row
   const request: event.IFanoutRequested = {
-    ref: {
-      from_user_id,
-      to_session_id,
-      msg_id: row.msg_id,
-      session_type,
-      conversation: row.conversation,
-      server_msg_id: stored.server_msg_id,
-    },
+    ref: refOf(row, stored),
     body: messageBody(session_type, { ...row, ...stored }, row.from_nick_name),
     origin: row.submitted.origin,
     stored_time: stored.stored_time,
@@ -106,6 +131,23 @@ function passOn(
   const reader_user_id = to_session_id === from_user_id ? [] : [to_session_id]
   return emit(topics.deliveryRequested, { ...request, reader_user_id })
 }
+
+const refOf = (row: Submission, { server_msg_id }: StoredMessage): event.IMessageRef => ({
+  from_user_id: row.from_user_id,
+  to_session_id: row.to_session_id,
+  msg_id: row.msg_id,
+  session_type: row.session_type,
+  conversation: row.conversation,
+  server_msg_id,
+})
+
+const askRobot = (row: Submission, stored: StoredMessage): EmitOf<typeof topics.robotRequested> =>
+  emit(topics.robotRequested, {
+    ref: refOf(row, stored),
+    msg_type: row.msg_type,
+    msg_data: row.msg_data,
+    stored_time: stored.stored_time,
+  })
 
 const report = (row: Submission, stored: StoredMessage): EmitOf<typeof topics.messageStored> =>
   emit(topics.messageStored, {

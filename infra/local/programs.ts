@@ -59,7 +59,7 @@ function briefly(line: string): string | undefined {
 }
 
 /** Everything goes to the log file, what is wrong to the terminal too. */
-function keepLog(name: string, child: ChildProcess, log: LogFile): void {
+export function keepLog(name: string, child: ChildProcess, log: LogFile): void {
   const file = createWriteStream('', { fd: log.open() })
   const sources = [child.stdout, child.stderr].filter((stream) => stream !== null)
   let open = sources.length

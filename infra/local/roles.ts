@@ -14,4 +14,5 @@ export const roleNames = [
   'read-marker',
   'users',
   'groups',
+  'robots',
 ] as const

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { type Config, describeSettings, readConfig } from '../../schemas/config.js'
 import { type Backing, startBacking } from './backing.js'
 import { type Command, help, readCommand } from './commands.js'
+import { startEchoRobot } from './echo-robot.js'
 import { localFilePath, writeLocalFile } from './folder.js'
 import { type Frame, inFrame, type Launch } from './frame.js'
 import { chooseListeners, type Listeners } from './listeners.js'
@@ -10,7 +11,7 @@ import { type Launchpad, ourProgram, runSetup } from './programs.js'
 import { roleNames } from './roles.js'
 import { keepRunning } from './supervise.js'
 import { CannotStart, say, seconds } from './terminal.js'
-import { banner, demoUsersOf } from './welcome.js'
+import { banner, demoUsersOf, registerRobot } from './welcome.js'
 
 /** Settings of our processes: the user's, and what was found or made for them. */
 function childSettings(frame: Frame, config: Config, backing: Backing, dataDir: string): NodeJS.ProcessEnv {
@@ -84,7 +85,7 @@ async function bringUp(frame: Frame, command: Command, config: Config): Promise<
   await runSetup(launchpad)
   await startOurs(frame, launchpad, listeners, processesOf(config, command), backing)
 
-  await welcome(frame, command, config, listeners, settings)
+  await welcome(frame, command, config, listeners, launchpad)
   say(`started in ${seconds(Date.now() - frame.begun)}\nready`)
   await new Promise((done) => shutdown.asked.addEventListener('abort', done))
   return 0
@@ -92,21 +93,26 @@ async function bringUp(frame: Frame, command: Command, config: Config): Promise<
 
 /** Says where everything is and what to try; without a gateway here there is nothing to try. */
 async function welcome(
-  { folder }: Frame,
+  { folder, shutdown }: Frame,
   command: Command,
   config: Config,
   listeners: Listeners,
-  settings: NodeJS.ProcessEnv,
+  launchpad: Launchpad,
 ): Promise<void> {
+  const settings = launchpad.env
   const gateway = config.ROLES.includes('all') || config.ROLES.includes('gateway')
   const demo = gateway && config.PROFILE === 'local' && settings.EXPOSE !== 'true' && !command.expose
   const api = { http: listeners.http(), secure: config.TLS_CERT !== undefined, apiKey: firstKey(settings) }
+  const [users, robot] = demo
+    ? await Promise.all([demoUsersOf(api), startEchoRobot(launchpad, shutdown.asked)])
+    : [[]]
   say(
     banner({
       tcp: listeners.tcp(),
       api,
       moved: listeners.moved(),
-      users: demo ? await demoUsersOf(api) : [],
+      users,
+      robot: robot && (await registerRobot(api, robot)),
       showKey: config.PROFILE === 'local',
       logs: join(folder.path, 'logs'),
       localFile: localFilePath(folder.path),

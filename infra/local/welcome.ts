@@ -17,6 +17,8 @@ const demoUsers = [
   { user_id: '1002', nick_name: 'Bo' },
 ]
 
+const echoRobot = { user_id: '1003', nick_name: 'Echo' }
+
 const within_ms = 10_000
 
 /** Where the API is: on loopback, so a certificate that this machine does not know is no danger. */
@@ -57,6 +59,25 @@ export function demoUsersOf(api: Api): Promise<DemoUser[]> {
   )
 }
 
+/** Where a robot is asked, and what signs the calls. */
+export interface Robot {
+  webhook: string
+  secret: string
+}
+
+/**
+ * Registers the echo robot, at where it is in this start; answers its user id.
+ * @throws CannotStart when the API refuses
+ */
+export async function registerRobot(api: Api, robot: Robot): Promise<string> {
+  const { user_id } = echoRobot
+  let { status } = await call(api, 'POST', '/v1/users', { ...echoRobot, robot })
+  if (status === 409) ({ status } = await call(api, 'PATCH', `/v1/users/${user_id}`, { robot }))
+  if (status !== 200 && status !== 201)
+    throw new CannotStart(`Registering the echo robot ${user_id} failed with HTTP status ${status}.`)
+  return user_id
+}
+
 /** What the banner tells. */
 export interface Welcome {
   tcp: string
@@ -64,13 +85,15 @@ export interface Welcome {
   /** Listeners that did not get their usual port, each with the port it has. */
   moved: readonly string[]
   users: readonly DemoUser[]
+  /** User id of the echo robot, where there is one. */
+  robot: string | undefined
   showKey: boolean
   logs: string
   localFile: string
 }
 
 /** The banner, without the final `ready`. */
-export function banner({ tcp, api, moved, users, showKey, logs, localFile }: Welcome): string {
+export function banner({ tcp, api, moved, users, robot, showKey, logs, localFile }: Welcome): string {
   const url = `${api.secure ? 'https' : 'http'}://${api.http}`
   const [first, second] = users
   const tryIt =
@@ -93,6 +116,7 @@ export function banner({ tcp, api, moved, users, showKey, logs, localFile }: Wel
     ...moved.map((line) => `             ${line}`),
     ...(showKey ? [`  API key    ${api.apiKey}`] : []),
     ...users.map(({ user_id, nick_name, token }) => `  user ${user_id}  ${nick_name}, token ${token}`),
+    ...(robot === undefined ? [] : [`  user ${robot}  Echo, a robot: says what is sent to it`]),
     `  logs       ${logs}`,
     `  addresses  ${localFile}`,
     ...tryIt,

@@ -31,7 +31,9 @@ const beforeTheNewest = { updated_s: 2 ** 52, session_id: 0 }
 const findLists = prepared<ListRow>(
   'session-lists',
   `SELECT listed.question, listed.unread_total, listed.peer_id, listed.session_type, listed.session_status,
-          listed.unread, listed.updated_s, listed.extend_data, listed.is_robot_session, listed.last_msg_id,
+          listed.unread, listed.updated_s, listed.extend_data, listed.last_msg_id,
+          EXISTS (SELECT FROM im_user u WHERE u.user_id = listed.peer_id AND u.robot_webhook IS NOT NULL)
+            AS is_robot_session,
           listed.number, listed.client_msg_id, listed.sender, listed.receiver, listed.msg_type,
           CASE WHEN listed.size <= $6 AND sum(CASE WHEN listed.size <= $6 THEN listed.size END) OVER (
                  PARTITION BY listed.question ORDER BY listed.updated_s DESC, listed.peer_id DESC) <= $7
@@ -46,7 +48,7 @@ const findLists = prepared<ListRow>(
            WHERE x.user_id = q.u AND x.session_status = 0) t
          LEFT JOIN LATERAL (
            SELECT x.user_id, x.peer_id, x.session_type, x.session_status, x.unread, x.updated / 1000 AS updated_s,
-                  x.extend_data, x.is_robot_session, x.last_msg_id, x.read_msg_id, x.peer_read_msg_id
+                  x.extend_data, x.last_msg_id, x.read_msg_id, x.peer_read_msg_id
              FROM im_session x
             WHERE x.user_id = q.u AND x.updated / 1000 >= q.since
               AND (x.updated / 1000, x.peer_id) < (q.after_s, q.after_id)

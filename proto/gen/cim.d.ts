@@ -6427,6 +6427,81 @@ export namespace coffeechat {
         }
 
         /**
+         * Properties of a RobotRequested.
+         * @deprecated Use coffeechat.event.RobotRequested.$Properties instead.
+         */
+        interface IRobotRequested extends coffeechat.event.RobotRequested.$Properties {
+        }
+
+        /** Represents a RobotRequested. */
+        class RobotRequested {
+
+            /**
+             * Constructs a new RobotRequested.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.RobotRequested.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** RobotRequested ref. */
+            ref: coffeechat.event.MessageRef;
+
+            /** RobotRequested msg_type. */
+            msg_type: number;
+
+            /** RobotRequested msg_data. */
+            msg_data: Uint8Array;
+
+            /** RobotRequested stored_time. */
+            stored_time: number;
+
+            /**
+             * Encodes the specified RobotRequested message. Does not implicitly {@link coffeechat.event.RobotRequested.verify|verify} messages.
+             * @param message RobotRequested message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.RobotRequested.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a RobotRequested message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.RobotRequested & coffeechat.event.RobotRequested.$Shape} RobotRequested
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.RobotRequested & coffeechat.event.RobotRequested.$Shape;
+        }
+
+        namespace RobotRequested {
+
+            /** Properties of a RobotRequested. */
+            interface $Properties {
+
+                /** RobotRequested ref */
+                ref: coffeechat.event.MessageRef.$Properties;
+
+                /** RobotRequested msg_type */
+                msg_type: number;
+
+                /** RobotRequested msg_data */
+                msg_data: Uint8Array;
+
+                /** RobotRequested stored_time */
+                stored_time: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a RobotRequested. */
+            type $Shape = coffeechat.event.RobotRequested.$Properties;
+        }
+
+        /**
          * Properties of a LoginRequested.
          * @deprecated Use coffeechat.event.LoginRequested.$Properties instead.
          */

@@ -9315,6 +9315,116 @@ export const coffeechat = $root.coffeechat = (() => {
             return values;
         })();
 
+        event.RobotRequested = (function() {
+
+            const RobotRequested = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            RobotRequested.prototype.ref = null;
+            RobotRequested.prototype.msg_type = 0;
+            RobotRequested.prototype.msg_data = $util.newBuffer([]);
+            RobotRequested.prototype.stored_time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            RobotRequested.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                $root.coffeechat.event.MessageRef.encode(message.ref, writer.uint32(10).fork(), _depth + 1).ldelim();
+                writer.uint32(16).uint32(message.msg_type);
+                writer.uint32(26).bytes(message.msg_data);
+                writer.uint32(32).uint64(message.stored_time);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            RobotRequested.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.RobotRequested();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.ref = $root.coffeechat.event.MessageRef.decode(reader, reader.size(), $undefined, _depth + 1, message.ref);
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.msg_type = reader.uint32();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.msg_data = reader.bytes();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.stored_time = reader.uint64();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "ref"))
+                    throw $util.ProtocolError("missing required 'ref'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "msg_type"))
+                    throw $util.ProtocolError("missing required 'msg_type'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "msg_data"))
+                    throw $util.ProtocolError("missing required 'msg_data'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "stored_time"))
+                    throw $util.ProtocolError("missing required 'stored_time'", { instance: message });
+                return message;
+            };
+
+            return RobotRequested;
+        })();
+
         event.LoginRequested = (function() {
 
             const LoginRequested = function (properties) {

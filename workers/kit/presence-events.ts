@@ -1,6 +1,8 @@
 /** What businesses hear of devices: topic presence.changed. */
+
+import type { PresenceChangedJson } from '../../schemas/business-events.js'
 import type { DeviceName } from '../../schemas/ids.js'
-import { type PresenceChangedJson, topics } from '../../schemas/topics.js'
+import { topics } from '../../schemas/topics.js'
 import { type EmitOf, emit } from './worker.js'
 
 interface GateDevice {

@@ -17,6 +17,7 @@ import { createMessageStore } from '../../../infra/postgres/messages.js'
 import { createPool } from '../../../infra/postgres/pool.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
 import { createReceipts } from '../../../infra/postgres/receipts.js'
+import { createRobotDirectory } from '../../../infra/postgres/robots.js'
 import { createSessionLists } from '../../../infra/postgres/sessions.js'
 import { createTimelines } from '../../../infra/postgres/timelines.js'
 import { createNickNames, createUserChanges, createUserDirectory } from '../../../infra/postgres/users.js'
@@ -99,6 +100,7 @@ type PortsOfTheWorkers = Pick<
   | 'users'
   | 'userChanges'
   | 'nickNames'
+  | 'robots'
   | 'presence'
   | 'store'
   | 'sessionLists'
@@ -121,6 +123,7 @@ function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
     phones: { async forget() {} },
     store: createMessageStore(pool),
     nickNames: createNickNames(pool),
+    robots: createRobotDirectory(pool),
     sessionLists: createSessionLists(pool),
     history: createMessageHistory(pool),
     receipts: createReceipts(pool),

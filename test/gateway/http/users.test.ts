@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CIM, type coffeechat } from '../../../proto/index.js'
+import type { PresenceChangedJson } from '../../../schemas/business-events.js'
 import { commands } from '../../../schemas/packets.js'
-import { type PresenceChangedJson, topics } from '../../../schemas/topics.js'
+import { topics } from '../../../schemas/topics.js'
 import { openRest, type Reply } from './rest.js'
 
 const rest = await openRest()
