@@ -8,6 +8,7 @@ import { createSchedule } from './infra/cron.js'
 import { type BusSettings, createBus } from './infra/kafka/bus.js'
 import { createMetrics, type ProcessMetrics } from './infra/metrics/metrics.js'
 import { startOpsServer } from './infra/metrics/ops-server.js'
+import { createContactChanges, createContactDirectory } from './infra/postgres/contacts.js'
 import { createAckStore, createDeliveryStates, createMessageReader } from './infra/postgres/deliveries.js'
 import { createDeviceStore, createPhoneSource } from './infra/postgres/devices.js'
 import { isEventFault, isTooMuch } from './infra/postgres/errors.js'
@@ -151,7 +152,7 @@ function workerPorts(config: Config, redis: Redis, pool: pg.Pool, log: Logger): 
   const presence = createPresence({ redis, keys, policy })
   const phones = createPhones({ redis, keys, source: createPhoneSource(pool) })
   return {
-    store: createMessageStore(pool),
+    store: createMessageStore(pool, config.STRANGER_POLICY),
     fanout: createGroupFanout(pool),
     messages: createMessageReader(pool),
     states: createDeliveryStates(pool),
@@ -174,6 +175,8 @@ function workerPorts(config: Config, redis: Redis, pool: pg.Pool, log: Logger): 
     groups: createGroupDirectory(pool),
     groupChanges: createGroupChanges(pool),
     groupLimits: config,
+    contacts: createContactDirectory(pool, config.STRANGER_POLICY === 'anyone'),
+    contactChanges: createContactChanges(pool),
     tokens: createTokenSigner(config.TOKEN_SECRET),
     minClientVersion: config.MIN_CLIENT_VERSION,
     sessionLists: createSessionLists(pool),

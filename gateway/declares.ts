@@ -7,6 +7,7 @@ export const gatewayProduces = [
   topics.requestRead,
   topics.requestUser,
   topics.requestGroup,
+  topics.requestContact,
   topics.messageSubmitted,
   topics.deliveryAcked,
   topics.deliveryMissed,

@@ -117,6 +117,12 @@ export const settings = {
   HISTORY_LIMIT_DEFAULT: setting(count(1, 100), '20', 'page of history when the client asks for 0'),
   HISTORY_LIMIT_MAX: setting(count(1, 100), '100', 'largest page of history'),
 
+  STRANGER_POLICY: setting(
+    z.enum(['anyone', 'friends']),
+    'anyone',
+    'who may write to a user in a single chat; robots always may, and to them all',
+  ),
+  BLOCKLIST_ON_INVITE: setting(flag, 'true', 'who blocked somebody is not brought into groups by them'),
   GROUP_NORMAL_MAX: setting(count(1, 100_000), '200', 'members above which a group is a SUPER group'),
   GROUP_SUPER_MAX: setting(count(1, 100_000), '10000', 'members that a group may have at most'),
 

@@ -29,6 +29,8 @@ export const fieldLimits = {
   member_id_list: items(500),
   group_version_list: items(500),
   msg_id_list: items(20),
+  remark: characters(32),
+  greeting: characters(256),
   report_type: bytes(64),
   push_type: bytes(64),
   report_payload: bytes(32_768),
@@ -63,6 +65,8 @@ export const messageLimits: Readonly<Record<string, Readonly<Record<string, Limi
     payload: [limits.report_payload],
   },
   'CIM.Message.CIMPushDataAck': { push_id: [limits.msg_id] },
+  'CIM.Friend.CIMFriendApplyReq': { greeting: [limits.greeting] },
+  'CIM.Friend.CIMFriendRemarkReq': { remark: [limits.remark] },
   'CIM.Group.CIMGroupCreateReq': {
     group_name: [limits.group_name],
     member_id_list: [limits.member_id_list],

@@ -139,6 +139,12 @@ function groupRequestKey({ origin, arguments: given }: event.IGroupRequested): s
   return group_id === undefined ? String(origin.user_id) : conversationOf(origin.user_id, group_id)
 }
 
+/** The pair that is changed, so that its changes keep their order; of what names no peer, whose contacts. */
+function contactRequestKey({ arguments: given }: event.IContactRequested): string {
+  const { user_id, peer_id } = JSON.parse(given) as { user_id: number; peer_id?: number }
+  return peer_id === undefined ? String(user_id) : conversationOf(user_id, peer_id)
+}
+
 export const topics = {
   messageSubmitted: topic<'message.submitted', event.IMessageSubmitted>({
     name: 'message.submitted',
@@ -295,6 +301,16 @@ export const topics = {
     maxMessageBytes: answerBytes,
     purpose: 'a command or question about groups',
     ...proto(event.GroupRequested),
+  }),
+  requestContact: topic<'request.contact', event.IContactRequested>({
+    name: 'request.contact',
+    payload: 'ContactRequested',
+    key: contactRequestKey,
+    partitions: 'busy',
+    retention_ms: day_ms,
+    maxMessageBytes: answerBytes,
+    purpose: 'a command or question about friends and blocklists',
+    ...proto(event.ContactRequested),
   }),
 } as const
 

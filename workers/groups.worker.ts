@@ -152,6 +152,7 @@ function requestOf({ event, call }: Asked, limits: GroupLimits): GroupRequest {
     digest,
     group_id,
     owner_id: call.operation === 'create' ? call.arguments.owner_id : undefined,
+    operator,
     named: [...new Set([...(operator === undefined ? [] : [operator]), ...namedIn(call)])],
     msg_seq: origin.seq_num,
     client_type: origin.device.client_type,

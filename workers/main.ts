@@ -1,5 +1,6 @@
 /** Every worker by its role. A new worker is one file, its ports, its test file, and one line here. */
 import { ackTracker } from './ack-tracker.worker.js'
+import { contacts } from './contacts.worker.js'
 import { delivery } from './delivery.worker.js'
 import { deliveryCheck5s, deliveryCheck15s, deliveryCheck60s } from './delivery-check.worker.js'
 import { deliveryMissed } from './delivery-missed.worker.js'
@@ -29,6 +30,7 @@ export const workerRoles = {
   users: [users],
   groups: [groups],
   robots: [robots, robots5s, robots30s, robots120s],
+  contacts: [contacts],
 } as const satisfies Record<string, readonly AnyWorker[]>
 
 export type WorkerRole = keyof typeof workerRoles

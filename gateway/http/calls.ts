@@ -3,6 +3,12 @@ import type { FastifyRequest } from 'fastify'
 import { CIM, type coffeechat } from '../../proto/index.js'
 import { BusUnavailable } from '../../schemas/bus.js'
 import {
+  type ContactAnswer,
+  type ContactArgumentsOf,
+  type ContactOperation,
+  contactAnswer,
+} from '../../schemas/contact-operations.js'
+import {
   type GroupAnswer,
   type GroupArgumentsOf,
   type GroupOperation,
@@ -56,6 +62,12 @@ export interface Calls {
     operation: O,
     given: GroupArgumentsOf<O>,
   ): Promise<GroupAnswer>
+  /** An app server's operation on contacts. Rejects with the Fault that the worker answered. */
+  onContacts<O extends ContactOperation>(
+    request: FastifyRequest,
+    operation: O,
+    given: ContactArgumentsOf<O>,
+  ): Promise<ContactAnswer>
   /** What a user pulls. Resolves with the body of the command; rejects with the Fault of an ERROR_NOTIFY. */
   query(request: FastifyRequest, userId: number, query: Query, expected: CommandName): Promise<Uint8Array>
 }
@@ -147,6 +159,13 @@ export function createCalls({ config, identity, targets, publish, isSuspended }:
       const asked = operationAsked(request, operation, given)
       return groupAnswer.parse(
         answeredJson(await ask(request, 0, topics.requestGroup, (origin) => ({ origin, ...asked }))),
+      )
+    },
+
+    async onContacts(request, operation, given) {
+      const asked = { time: Date.now(), operation, arguments: JSON.stringify(given) }
+      return contactAnswer.parse(
+        answeredJson(await ask(request, 0, topics.requestContact, (origin) => ({ origin, ...asked }))),
       )
     },
 

@@ -17,6 +17,7 @@ import { createGuard } from './access.js'
 import { createCalls } from './calls.js'
 import { badRequest, errorBody, Fault, faultOf } from './faults.js'
 import type { Api } from './rest.js'
+import { contactRoutes } from './routes/contacts.js'
 import { deviceRoutes } from './routes/devices.js'
 import { groupRoutes } from './routes/groups.js'
 import { messageRoutes } from './routes/messages.js'
@@ -160,7 +161,15 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
     request.body ??= {}
   })
   await api.register(swagger, { openapi: description, transform: jsonSchemaTransform })
-  for (const add of [operationRoutes, userRoutes, deviceRoutes, messageRoutes, readingRoutes, groupRoutes])
+  for (const add of [
+    operationRoutes,
+    userRoutes,
+    deviceRoutes,
+    messageRoutes,
+    readingRoutes,
+    groupRoutes,
+    contactRoutes,
+  ])
     add(api as Api, rest)
   return api
 }

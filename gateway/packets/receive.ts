@@ -10,6 +10,7 @@ import type { Connection, ConnectionLimits } from '../connection.js'
 import { ackMessage, badRequest, type Gate, refuse } from '../gate.js'
 import { takeToken } from '../rate.js'
 import { authToken } from './auth-token.js'
+import { contactVerbs } from './contacts.js'
 import { groupVerbs } from './groups.js'
 import { heartbeat } from './heartbeat.js'
 import { history } from './history.js'
@@ -39,6 +40,7 @@ const verbs: { readonly [Name in CommandName]?: Verb<Name> } = {
   GET_LATEST_MSG_ID_REQ: latestMsgId,
   GET_MSG_BY_ID_REQ: msgById,
   ...groupVerbs,
+  ...contactVerbs,
   GET_RECEIPTS_REQ: receipts,
   SYNC_REQ: sync,
 }

@@ -15,4 +15,5 @@ export const roleNames = [
   'users',
   'groups',
   'robots',
+  'contacts',
 ] as const

@@ -26,9 +26,11 @@ const lockConversation = prepared<{ last_msg_id: number }>(
   'group-lock',
   'SELECT last_msg_id FROM im_conversation WHERE conversation = $1 FOR UPDATE',
 )
-const selectNames = prepared<{ user_id: number; nick_name: string }>(
+const selectNames = prepared<{ user_id: number; nick_name: string; blocks: boolean }>(
   'group-user-names',
-  'SELECT user_id, nick_name FROM im_user WHERE user_id = ANY ($1::bigint[]) AND active',
+  `SELECT u.user_id, u.nick_name, coalesce(c.blocked, false) AS blocks
+     FROM im_user u LEFT JOIN im_contact c ON c.user_id = u.user_id AND c.peer_id = $2
+    WHERE u.user_id = ANY ($1::bigint[]) AND u.active`,
 )
 const selectHeir = prepared<{ user_id: number }>(
   'group-heir',
@@ -185,11 +187,12 @@ async function attempt(client: PoolClient, request: GroupRequest): Promise<Group
   return outcomeOf(client, group_id as number, undefined)
 }
 
-async function stateOf(client: PoolClient, { group_id, named }: GroupRequest): Promise<GroupState> {
-  const users = new Map(
-    (await selectNames(client, [named])).map(({ user_id, nick_name }) => [user_id, nick_name]),
-  )
-  if (group_id === undefined) return { group: undefined, members: new Map(), users, heir: undefined }
+async function stateOf(client: PoolClient, { group_id, named, operator }: GroupRequest): Promise<GroupState> {
+  const found = await selectNames(client, [named, operator])
+  const users = new Map(found.map(({ user_id, nick_name }) => [user_id, nick_name]))
+  const blockers = new Set(found.filter(({ blocks }) => blocks).map(({ user_id }) => user_id))
+  if (group_id === undefined)
+    return { group: undefined, members: new Map(), users, blockers, heir: undefined }
   const [group] = await selectGroups(client, [[group_id], null])
   const members = await selectMembers(client, [group_id, named])
   const [heir] = group && named.includes(group.owner_id) ? await selectHeir(client, [group_id]) : []
@@ -197,6 +200,7 @@ async function stateOf(client: PoolClient, { group_id, named }: GroupRequest): P
     group: group?.disbanded ? undefined : group,
     members: new Map(members.map((member) => [member.user_id, member])),
     users,
+    blockers,
     heir: heir?.user_id,
   }
 }

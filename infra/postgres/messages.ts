@@ -17,51 +17,56 @@ interface ResultRow {
 
 const isToGroup = (message: NewMessage): boolean => isGroupId(message.to_session_id)
 
+/** Who may write to a user (STRANGER_POLICY), by the number that im_store_single takes. */
+const policies = { anyone: 0, friends: 1 }
+export type StrangerPolicy = keyof typeof policies
+
 /** Stores on this pool. One round trip per batch, two where it has messages to users and to groups. */
-export function createMessageStore(pool: Pool): MessageStore {
+export function createMessageStore(pool: Pool, policy: StrangerPolicy = 'anyone'): MessageStore {
+  const storeKind = createStoring(pool, policies[policy])
   return {
     async store(messages) {
       const toGroups = messages.filter(isToGroup)
-      if (toGroups.length === messages.length) return storeKind(pool, 'group', messages)
-      if (toGroups.length === 0) return storeKind(pool, 'single', messages)
+      if (toGroups.length === messages.length) return storeKind('group', messages)
+      if (toGroups.length === 0) return storeKind('single', messages)
       // Each keeps the order of its conversations. One after the other: one msg_id may be in both.
       const single = await storeKind(
-        pool,
         'single',
         messages.filter((message) => !isToGroup(message)),
       )
-      const group = await storeKind(pool, 'group', toGroups)
+      const group = await storeKind('group', toGroups)
       const [singles, groups] = [single.values(), group.values()]
       return messages.map((message) => (isToGroup(message) ? groups : singles).next().value!)
     },
   }
 }
 
-async function storeKind(
-  pool: Pool,
-  kind: 'single' | 'group',
-  messages: readonly NewMessage[],
-): Promise<StoredMessage[]> {
-  for (let judgement = 1; ; judgement++) {
-    try {
-      const { rows } = await pool.query<ResultRow>({
-        name: `store-${kind}`,
-        text: storeSql[kind],
-        values: columns(messages),
-      })
-      return rows.map(toStored)
-    } catch (error) {
-      // The whole batch was rolled back; judged again it finds what the other owner stored.
-      if (!isUniqueViolation(error) || judgement === maxJudgements) throw error
+const createStoring =
+  (pool: Pool, policy: number) =>
+  async (kind: 'single' | 'group', messages: readonly NewMessage[]): Promise<StoredMessage[]> => {
+    for (let judgement = 1; ; judgement++) {
+      try {
+        const { rows } = await pool.query<ResultRow>({
+          name: `store-${kind}`,
+          text: storeSql[kind],
+          values: kind === 'single' ? [...columns(messages), policy] : columns(messages),
+        })
+        return rows.map(toStored)
+      } catch (error) {
+        // The whole batch was rolled back; judged again it finds what the other owner stored.
+        if (!isUniqueViolation(error) || judgement === maxJudgements) throw error
+      }
     }
   }
-}
 
-const storeWith = (name: string) => `SELECT res_code, number, stored_at, repeated
+const storeWith = (name: string, more = '') => `SELECT res_code, number, stored_at, repeated
   FROM ${name}($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::smallint[], $6::bytea[], $7::bytea[],
-               $8::text[], $9::text[], $10::integer[], $11::smallint[], $12)`
+               $8::text[], $9::text[], $10::integer[], $11::smallint[], $12${more})`
 
-const storeSql = { single: storeWith('im_store_single'), group: storeWith('im_store_group') }
+const storeSql = {
+  single: storeWith('im_store_single', ', $13::smallint'),
+  group: storeWith('im_store_group'),
+}
 
 /** The arrays that both functions take, in their order. */
 function columns(messages: readonly NewMessage[]): unknown[] {

@@ -1,5 +1,26 @@
 -- The schema after all migrations. Written by npm run schema; do not edit.
 
+CREATE TABLE im_contact (
+  user_id bigint NOT NULL,
+  peer_id bigint NOT NULL,
+  state smallint NOT NULL DEFAULT 0,
+  blocked boolean NOT NULL DEFAULT false,
+  remark text NOT NULL DEFAULT ''::text,
+  greeting text NOT NULL DEFAULT ''::text,
+  version bigint NOT NULL,
+  request_time bigint NOT NULL,
+  created bigint NOT NULL,
+  updated bigint NOT NULL,
+  CONSTRAINT im_contact_pkey PRIMARY KEY (user_id, peer_id),
+  CONSTRAINT im_contact_state_check CHECK (((state >= 0) AND (state <= 3)))
+);
+
+CREATE TABLE im_contact_list (
+  user_id bigint NOT NULL,
+  version bigint NOT NULL DEFAULT 0,
+  CONSTRAINT im_contact_list_pkey PRIMARY KEY (user_id)
+) WITH (fillfactor=50);
+
 CREATE TABLE im_conversation (
   conversation text COLLATE "C" NOT NULL,
   last_msg_id bigint NOT NULL DEFAULT 0,
@@ -254,6 +275,8 @@ CREATE INDEX im_message_send_history ON ONLY public.im_message_send USING btree 
 CREATE INDEX im_user_request_age ON public.im_user_request USING btree (created);
 
 CREATE SEQUENCE im_group_id;
+
+CREATE UNIQUE INDEX im_contact_changes ON public.im_contact USING btree (user_id, version);
 
 CREATE OR REPLACE FUNCTION public.im_extend_timelines(p_user bigint[], p_cursor bigint[], p_limit integer[])
  RETURNS void
@@ -615,13 +638,14 @@ BEGIN
 END $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.im_store_single(p_from bigint[], p_to bigint[], p_client_msg_id text[], p_conversation text[], p_type smallint[], p_content bytea[], p_hash bytea[], p_attach text[], p_mention text[], p_seq integer[], p_client_type smallint[], p_now bigint)
+CREATE OR REPLACE FUNCTION public.im_store_single(p_from bigint[], p_to bigint[], p_client_msg_id text[], p_conversation text[], p_type smallint[], p_content bytea[], p_hash bytea[], p_attach text[], p_mention text[], p_seq integer[], p_client_type smallint[], p_now bigint, p_policy smallint DEFAULT 0)
  RETURNS TABLE(res_code smallint, number bigint, stored_at bigint, repeated boolean)
  LANGUAGE plpgsql
 AS $function$
 #variable_conflict use_column
 DECLARE
   known boolean[];
+  verdicts smallint[];
   fresh bigint[];
 BEGIN
   SELECT array_agg(EXISTS (SELECT FROM im_user u WHERE u.user_id = m.f AND u.active)
@@ -637,11 +661,23 @@ BEGIN
   -- In one order everywhere, so that two batches never wait for each other in a circle.
   PERFORM FROM im_conversation x WHERE x.conversation = ANY (p_conversation) ORDER BY x.conversation FOR UPDATE;
 
+  -- Under the locks, because whoever blocks takes that of the conversation too: once a block is answered, nothing
+  -- comes through.
+  SELECT array_agg(CASE
+           WHEN NOT m.k THEN 9
+           WHEN b.blocked AND m.t <> m.f THEN 3
+           WHEN p_policy = 0 OR b.state = 3 OR m.t = m.f THEN 0
+           WHEN EXISTS (SELECT FROM im_user u WHERE u.user_id IN (m.f, m.t) AND u.robot_webhook IS NOT NULL) THEN 0
+           ELSE 8 END::smallint ORDER BY m.o)
+    INTO verdicts
+    FROM unnest(p_from, p_to, known) WITH ORDINALITY m(f, t, k, o)
+    LEFT JOIN im_contact b ON b.user_id = m.t AND b.peer_id = m.f;
+
   -- Only now, under the locks, can be seen what another owner of this partition has stored.
   SELECT array_agg(o ORDER BY o) INTO fresh FROM (
     SELECT DISTINCT ON (m.f, m.i) m.o
-      FROM unnest(p_from, p_client_msg_id, known) WITH ORDINALITY m(f, i, k, o)
-     WHERE m.k AND NOT EXISTS (SELECT FROM im_message_send s WHERE s.from_id = m.f AND s.client_msg_id = m.i)
+      FROM unnest(p_from, p_client_msg_id, verdicts) WITH ORDINALITY m(f, i, v, o)
+     WHERE m.v = 0 AND NOT EXISTS (SELECT FROM im_message_send s WHERE s.from_id = m.f AND s.client_msg_id = m.i)
      ORDER BY m.f, m.i, m.o) firsts;
 
   IF fresh IS NOT NULL THEN
@@ -676,12 +712,12 @@ BEGIN
   END IF;
 
   RETURN QUERY
-    SELECT CASE WHEN NOT m.k THEN 9::smallint
+    SELECT CASE WHEN s.from_id IS NULL THEN m.v
                 WHEN s.to_id = m.t AND s.msg_type = m.ty AND s.content_hash = m.h THEN 0::smallint
                 ELSE 1::smallint END,
            s.msg_id, s.created, coalesce(NOT (m.o = ANY (fresh)), true)
-      FROM unnest(p_from, p_to, p_client_msg_id, p_type, p_hash, known) WITH ORDINALITY m(f, t, i, ty, h, k, o)
-      LEFT JOIN im_message_send s ON m.k AND s.from_id = m.f AND s.client_msg_id = m.i
+      FROM unnest(p_from, p_to, p_client_msg_id, p_type, p_hash, verdicts) WITH ORDINALITY m(f, t, i, ty, h, v, o)
+      LEFT JOIN im_message_send s ON m.v <> 9 AND s.from_id = m.f AND s.client_msg_id = m.i
      ORDER BY m.o;
 END $function$
 ;

@@ -163,6 +163,45 @@ export namespace CIM {
             /** kCIM_CID_USER_LIST_RSP value */
             kCIM_CID_USER_LIST_RSP = 1538,
 
+            /** kCIM_CID_FRIEND_APPLY_REQ value */
+            kCIM_CID_FRIEND_APPLY_REQ = 1539,
+
+            /** kCIM_CID_FRIEND_APPLY_RSP value */
+            kCIM_CID_FRIEND_APPLY_RSP = 1540,
+
+            /** kCIM_CID_FRIEND_ANSWER_REQ value */
+            kCIM_CID_FRIEND_ANSWER_REQ = 1541,
+
+            /** kCIM_CID_FRIEND_ANSWER_RSP value */
+            kCIM_CID_FRIEND_ANSWER_RSP = 1542,
+
+            /** kCIM_CID_FRIEND_REMARK_REQ value */
+            kCIM_CID_FRIEND_REMARK_REQ = 1543,
+
+            /** kCIM_CID_FRIEND_REMARK_RSP value */
+            kCIM_CID_FRIEND_REMARK_RSP = 1544,
+
+            /** kCIM_CID_FRIEND_DELETE_REQ value */
+            kCIM_CID_FRIEND_DELETE_REQ = 1545,
+
+            /** kCIM_CID_FRIEND_DELETE_RSP value */
+            kCIM_CID_FRIEND_DELETE_RSP = 1552,
+
+            /** kCIM_CID_CONTACT_LIST_REQ value */
+            kCIM_CID_CONTACT_LIST_REQ = 1553,
+
+            /** kCIM_CID_CONTACT_LIST_RSP value */
+            kCIM_CID_CONTACT_LIST_RSP = 1554,
+
+            /** kCIM_CID_BLOCK_REQ value */
+            kCIM_CID_BLOCK_REQ = 1555,
+
+            /** kCIM_CID_BLOCK_RSP value */
+            kCIM_CID_BLOCK_RSP = 1556,
+
+            /** kCIM_CID_CONTACT_CHANGED_NOTIFY value */
+            kCIM_CID_CONTACT_CHANGED_NOTIFY = 1557,
+
             /** kCIM_CID_REPORT_REQ value */
             kCIM_CID_REPORT_REQ = 2049,
 
@@ -747,6 +786,746 @@ export namespace CIM {
 
             /** Shape of a CIMMsgInfo. */
             type $Shape = CIM.Def.CIMMsgInfo.$Properties;
+        }
+    }
+
+    /** Namespace Friend. */
+    namespace Friend {
+
+        /** CIMContactState enum. */
+        enum CIMContactState {
+
+            /** kCIM_CONTACT_STATE_NONE value */
+            kCIM_CONTACT_STATE_NONE = 0,
+
+            /** kCIM_CONTACT_STATE_REQUESTED value */
+            kCIM_CONTACT_STATE_REQUESTED = 1,
+
+            /** kCIM_CONTACT_STATE_ASKED value */
+            kCIM_CONTACT_STATE_ASKED = 2,
+
+            /** kCIM_CONTACT_STATE_FRIEND value */
+            kCIM_CONTACT_STATE_FRIEND = 3
+        }
+
+        /**
+         * Properties of a CIMContactInfo.
+         * @deprecated Use CIM.Friend.CIMContactInfo.$Properties instead.
+         */
+        interface ICIMContactInfo extends CIM.Friend.CIMContactInfo.$Properties {
+        }
+
+        /** Represents a CIMContactInfo. */
+        class CIMContactInfo {
+
+            /**
+             * Constructs a new CIMContactInfo.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Friend.CIMContactInfo.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMContactInfo user_id. */
+            user_id: number;
+
+            /** CIMContactInfo state. */
+            state: CIM.Friend.CIMContactState;
+
+            /** CIMContactInfo blocked. */
+            blocked: boolean;
+
+            /** CIMContactInfo version. */
+            version: number;
+
+            /** CIMContactInfo remark. */
+            remark: (string|null);
+
+            /** CIMContactInfo greeting. */
+            greeting: (string|null);
+
+            /** CIMContactInfo update_time. */
+            update_time: (number|null);
+
+            /** CIMContactInfo user_info. */
+            user_info: (CIM.Def.CIMUserInfo|null);
+
+            /**
+             * Encodes the specified CIMContactInfo message. Does not implicitly {@link CIM.Friend.CIMContactInfo.verify|verify} messages.
+             * @param message CIMContactInfo message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Friend.CIMContactInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMContactInfo message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Friend.CIMContactInfo & CIM.Friend.CIMContactInfo.$Shape} CIMContactInfo
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Friend.CIMContactInfo & CIM.Friend.CIMContactInfo.$Shape;
+        }
+
+        namespace CIMContactInfo {
+
+            /** Properties of a CIMContactInfo. */
+            interface $Properties {
+
+                /** CIMContactInfo user_id */
+                user_id: number;
+
+                /** CIMContactInfo state */
+                state: CIM.Friend.CIMContactState;
+
+                /** CIMContactInfo blocked */
+                blocked: boolean;
+
+                /** CIMContactInfo version */
+                version: number;
+
+                /** CIMContactInfo remark */
+                remark?: (string|null);
+
+                /** CIMContactInfo greeting */
+                greeting?: (string|null);
+
+                /** CIMContactInfo update_time */
+                update_time?: (number|null);
+
+                /** CIMContactInfo user_info */
+                user_info?: (CIM.Def.CIMUserInfo.$Properties|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMContactInfo. */
+            type $Shape = CIM.Friend.CIMContactInfo.$Properties;
+        }
+
+        /**
+         * Properties of a CIMFriendApplyReq.
+         * @deprecated Use CIM.Friend.CIMFriendApplyReq.$Properties instead.
+         */
+        interface ICIMFriendApplyReq extends CIM.Friend.CIMFriendApplyReq.$Properties {
+        }
+
+        /** Represents a CIMFriendApplyReq. */
+        class CIMFriendApplyReq {
+
+            /**
+             * Constructs a new CIMFriendApplyReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Friend.CIMFriendApplyReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMFriendApplyReq user_id. */
+            user_id: number;
+
+            /** CIMFriendApplyReq peer_id. */
+            peer_id: number;
+
+            /** CIMFriendApplyReq greeting. */
+            greeting: (string|null);
+
+            /**
+             * Encodes the specified CIMFriendApplyReq message. Does not implicitly {@link CIM.Friend.CIMFriendApplyReq.verify|verify} messages.
+             * @param message CIMFriendApplyReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Friend.CIMFriendApplyReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMFriendApplyReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Friend.CIMFriendApplyReq & CIM.Friend.CIMFriendApplyReq.$Shape} CIMFriendApplyReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Friend.CIMFriendApplyReq & CIM.Friend.CIMFriendApplyReq.$Shape;
+        }
+
+        namespace CIMFriendApplyReq {
+
+            /** Properties of a CIMFriendApplyReq. */
+            interface $Properties {
+
+                /** CIMFriendApplyReq user_id */
+                user_id: number;
+
+                /** CIMFriendApplyReq peer_id */
+                peer_id: number;
+
+                /** CIMFriendApplyReq greeting */
+                greeting?: (string|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMFriendApplyReq. */
+            type $Shape = CIM.Friend.CIMFriendApplyReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMFriendAnswerReq.
+         * @deprecated Use CIM.Friend.CIMFriendAnswerReq.$Properties instead.
+         */
+        interface ICIMFriendAnswerReq extends CIM.Friend.CIMFriendAnswerReq.$Properties {
+        }
+
+        /** Represents a CIMFriendAnswerReq. */
+        class CIMFriendAnswerReq {
+
+            /**
+             * Constructs a new CIMFriendAnswerReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Friend.CIMFriendAnswerReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMFriendAnswerReq user_id. */
+            user_id: number;
+
+            /** CIMFriendAnswerReq peer_id. */
+            peer_id: number;
+
+            /** CIMFriendAnswerReq accept. */
+            accept: boolean;
+
+            /**
+             * Encodes the specified CIMFriendAnswerReq message. Does not implicitly {@link CIM.Friend.CIMFriendAnswerReq.verify|verify} messages.
+             * @param message CIMFriendAnswerReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Friend.CIMFriendAnswerReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMFriendAnswerReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Friend.CIMFriendAnswerReq & CIM.Friend.CIMFriendAnswerReq.$Shape} CIMFriendAnswerReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Friend.CIMFriendAnswerReq & CIM.Friend.CIMFriendAnswerReq.$Shape;
+        }
+
+        namespace CIMFriendAnswerReq {
+
+            /** Properties of a CIMFriendAnswerReq. */
+            interface $Properties {
+
+                /** CIMFriendAnswerReq user_id */
+                user_id: number;
+
+                /** CIMFriendAnswerReq peer_id */
+                peer_id: number;
+
+                /** CIMFriendAnswerReq accept */
+                accept: boolean;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMFriendAnswerReq. */
+            type $Shape = CIM.Friend.CIMFriendAnswerReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMFriendRemarkReq.
+         * @deprecated Use CIM.Friend.CIMFriendRemarkReq.$Properties instead.
+         */
+        interface ICIMFriendRemarkReq extends CIM.Friend.CIMFriendRemarkReq.$Properties {
+        }
+
+        /** Represents a CIMFriendRemarkReq. */
+        class CIMFriendRemarkReq {
+
+            /**
+             * Constructs a new CIMFriendRemarkReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Friend.CIMFriendRemarkReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMFriendRemarkReq user_id. */
+            user_id: number;
+
+            /** CIMFriendRemarkReq peer_id. */
+            peer_id: number;
+
+            /** CIMFriendRemarkReq remark. */
+            remark: string;
+
+            /**
+             * Encodes the specified CIMFriendRemarkReq message. Does not implicitly {@link CIM.Friend.CIMFriendRemarkReq.verify|verify} messages.
+             * @param message CIMFriendRemarkReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Friend.CIMFriendRemarkReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMFriendRemarkReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Friend.CIMFriendRemarkReq & CIM.Friend.CIMFriendRemarkReq.$Shape} CIMFriendRemarkReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Friend.CIMFriendRemarkReq & CIM.Friend.CIMFriendRemarkReq.$Shape;
+        }
+
+        namespace CIMFriendRemarkReq {
+
+            /** Properties of a CIMFriendRemarkReq. */
+            interface $Properties {
+
+                /** CIMFriendRemarkReq user_id */
+                user_id: number;
+
+                /** CIMFriendRemarkReq peer_id */
+                peer_id: number;
+
+                /** CIMFriendRemarkReq remark */
+                remark: string;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMFriendRemarkReq. */
+            type $Shape = CIM.Friend.CIMFriendRemarkReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMFriendDeleteReq.
+         * @deprecated Use CIM.Friend.CIMFriendDeleteReq.$Properties instead.
+         */
+        interface ICIMFriendDeleteReq extends CIM.Friend.CIMFriendDeleteReq.$Properties {
+        }
+
+        /** Represents a CIMFriendDeleteReq. */
+        class CIMFriendDeleteReq {
+
+            /**
+             * Constructs a new CIMFriendDeleteReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Friend.CIMFriendDeleteReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMFriendDeleteReq user_id. */
+            user_id: number;
+
+            /** CIMFriendDeleteReq peer_id. */
+            peer_id: number;
+
+            /**
+             * Encodes the specified CIMFriendDeleteReq message. Does not implicitly {@link CIM.Friend.CIMFriendDeleteReq.verify|verify} messages.
+             * @param message CIMFriendDeleteReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Friend.CIMFriendDeleteReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMFriendDeleteReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Friend.CIMFriendDeleteReq & CIM.Friend.CIMFriendDeleteReq.$Shape} CIMFriendDeleteReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Friend.CIMFriendDeleteReq & CIM.Friend.CIMFriendDeleteReq.$Shape;
+        }
+
+        namespace CIMFriendDeleteReq {
+
+            /** Properties of a CIMFriendDeleteReq. */
+            interface $Properties {
+
+                /** CIMFriendDeleteReq user_id */
+                user_id: number;
+
+                /** CIMFriendDeleteReq peer_id */
+                peer_id: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMFriendDeleteReq. */
+            type $Shape = CIM.Friend.CIMFriendDeleteReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMContactChangeRsp.
+         * @deprecated Use CIM.Friend.CIMContactChangeRsp.$Properties instead.
+         */
+        interface ICIMContactChangeRsp extends CIM.Friend.CIMContactChangeRsp.$Properties {
+        }
+
+        /** Represents a CIMContactChangeRsp. */
+        class CIMContactChangeRsp {
+
+            /**
+             * Constructs a new CIMContactChangeRsp.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Friend.CIMContactChangeRsp.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMContactChangeRsp user_id. */
+            user_id: number;
+
+            /** CIMContactChangeRsp peer_id. */
+            peer_id: number;
+
+            /** CIMContactChangeRsp result_code. */
+            result_code: number;
+
+            /** CIMContactChangeRsp contact. */
+            contact: (CIM.Friend.CIMContactInfo|null);
+
+            /**
+             * Encodes the specified CIMContactChangeRsp message. Does not implicitly {@link CIM.Friend.CIMContactChangeRsp.verify|verify} messages.
+             * @param message CIMContactChangeRsp message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Friend.CIMContactChangeRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMContactChangeRsp message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Friend.CIMContactChangeRsp & CIM.Friend.CIMContactChangeRsp.$Shape} CIMContactChangeRsp
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Friend.CIMContactChangeRsp & CIM.Friend.CIMContactChangeRsp.$Shape;
+        }
+
+        namespace CIMContactChangeRsp {
+
+            /** Properties of a CIMContactChangeRsp. */
+            interface $Properties {
+
+                /** CIMContactChangeRsp user_id */
+                user_id: number;
+
+                /** CIMContactChangeRsp peer_id */
+                peer_id: number;
+
+                /** CIMContactChangeRsp result_code */
+                result_code: number;
+
+                /** CIMContactChangeRsp contact */
+                contact?: (CIM.Friend.CIMContactInfo.$Properties|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMContactChangeRsp. */
+            type $Shape = CIM.Friend.CIMContactChangeRsp.$Properties;
+        }
+
+        /**
+         * Properties of a CIMContactListReq.
+         * @deprecated Use CIM.Friend.CIMContactListReq.$Properties instead.
+         */
+        interface ICIMContactListReq extends CIM.Friend.CIMContactListReq.$Properties {
+        }
+
+        /** Represents a CIMContactListReq. */
+        class CIMContactListReq {
+
+            /**
+             * Constructs a new CIMContactListReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Friend.CIMContactListReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMContactListReq user_id. */
+            user_id: number;
+
+            /** CIMContactListReq version. */
+            version: number;
+
+            /** CIMContactListReq limit_count. */
+            limit_count: (number|null);
+
+            /**
+             * Encodes the specified CIMContactListReq message. Does not implicitly {@link CIM.Friend.CIMContactListReq.verify|verify} messages.
+             * @param message CIMContactListReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Friend.CIMContactListReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMContactListReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Friend.CIMContactListReq & CIM.Friend.CIMContactListReq.$Shape} CIMContactListReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Friend.CIMContactListReq & CIM.Friend.CIMContactListReq.$Shape;
+        }
+
+        namespace CIMContactListReq {
+
+            /** Properties of a CIMContactListReq. */
+            interface $Properties {
+
+                /** CIMContactListReq user_id */
+                user_id: number;
+
+                /** CIMContactListReq version */
+                version: number;
+
+                /** CIMContactListReq limit_count */
+                limit_count?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMContactListReq. */
+            type $Shape = CIM.Friend.CIMContactListReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMContactListRsp.
+         * @deprecated Use CIM.Friend.CIMContactListRsp.$Properties instead.
+         */
+        interface ICIMContactListRsp extends CIM.Friend.CIMContactListRsp.$Properties {
+        }
+
+        /** Represents a CIMContactListRsp. */
+        class CIMContactListRsp {
+
+            /**
+             * Constructs a new CIMContactListRsp.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Friend.CIMContactListRsp.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMContactListRsp user_id. */
+            user_id: number;
+
+            /** CIMContactListRsp version. */
+            version: number;
+
+            /** CIMContactListRsp has_more. */
+            has_more: boolean;
+
+            /** CIMContactListRsp contact_list. */
+            contact_list: CIM.Friend.CIMContactInfo[];
+
+            /**
+             * Encodes the specified CIMContactListRsp message. Does not implicitly {@link CIM.Friend.CIMContactListRsp.verify|verify} messages.
+             * @param message CIMContactListRsp message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Friend.CIMContactListRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMContactListRsp message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Friend.CIMContactListRsp & CIM.Friend.CIMContactListRsp.$Shape} CIMContactListRsp
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Friend.CIMContactListRsp & CIM.Friend.CIMContactListRsp.$Shape;
+        }
+
+        namespace CIMContactListRsp {
+
+            /** Properties of a CIMContactListRsp. */
+            interface $Properties {
+
+                /** CIMContactListRsp user_id */
+                user_id: number;
+
+                /** CIMContactListRsp version */
+                version: number;
+
+                /** CIMContactListRsp has_more */
+                has_more: boolean;
+
+                /** CIMContactListRsp contact_list */
+                contact_list?: CIM.Friend.CIMContactInfo.$Properties[];
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMContactListRsp. */
+            type $Shape = CIM.Friend.CIMContactListRsp.$Properties;
+        }
+
+        /**
+         * Properties of a CIMBlockReq.
+         * @deprecated Use CIM.Friend.CIMBlockReq.$Properties instead.
+         */
+        interface ICIMBlockReq extends CIM.Friend.CIMBlockReq.$Properties {
+        }
+
+        /** Represents a CIMBlockReq. */
+        class CIMBlockReq {
+
+            /**
+             * Constructs a new CIMBlockReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Friend.CIMBlockReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMBlockReq user_id. */
+            user_id: number;
+
+            /** CIMBlockReq peer_id. */
+            peer_id: number;
+
+            /** CIMBlockReq blocked. */
+            blocked: boolean;
+
+            /**
+             * Encodes the specified CIMBlockReq message. Does not implicitly {@link CIM.Friend.CIMBlockReq.verify|verify} messages.
+             * @param message CIMBlockReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Friend.CIMBlockReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMBlockReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Friend.CIMBlockReq & CIM.Friend.CIMBlockReq.$Shape} CIMBlockReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Friend.CIMBlockReq & CIM.Friend.CIMBlockReq.$Shape;
+        }
+
+        namespace CIMBlockReq {
+
+            /** Properties of a CIMBlockReq. */
+            interface $Properties {
+
+                /** CIMBlockReq user_id */
+                user_id: number;
+
+                /** CIMBlockReq peer_id */
+                peer_id: number;
+
+                /** CIMBlockReq blocked */
+                blocked: boolean;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMBlockReq. */
+            type $Shape = CIM.Friend.CIMBlockReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMContactChangedNotify.
+         * @deprecated Use CIM.Friend.CIMContactChangedNotify.$Properties instead.
+         */
+        interface ICIMContactChangedNotify extends CIM.Friend.CIMContactChangedNotify.$Properties {
+        }
+
+        /** Represents a CIMContactChangedNotify. */
+        class CIMContactChangedNotify {
+
+            /**
+             * Constructs a new CIMContactChangedNotify.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Friend.CIMContactChangedNotify.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMContactChangedNotify user_id. */
+            user_id: number;
+
+            /** CIMContactChangedNotify contact. */
+            contact: CIM.Friend.CIMContactInfo;
+
+            /**
+             * Encodes the specified CIMContactChangedNotify message. Does not implicitly {@link CIM.Friend.CIMContactChangedNotify.verify|verify} messages.
+             * @param message CIMContactChangedNotify message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Friend.CIMContactChangedNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMContactChangedNotify message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Friend.CIMContactChangedNotify & CIM.Friend.CIMContactChangedNotify.$Shape} CIMContactChangedNotify
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Friend.CIMContactChangedNotify & CIM.Friend.CIMContactChangedNotify.$Shape;
+        }
+
+        namespace CIMContactChangedNotify {
+
+            /** Properties of a CIMContactChangedNotify. */
+            interface $Properties {
+
+                /** CIMContactChangedNotify user_id */
+                user_id: number;
+
+                /** CIMContactChangedNotify contact */
+                contact: CIM.Friend.CIMContactInfo.$Properties;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMContactChangedNotify. */
+            type $Shape = CIM.Friend.CIMContactChangedNotify.$Properties;
         }
     }
 
@@ -6916,6 +7695,87 @@ export namespace coffeechat {
 
             /** Shape of a GroupRequested. */
             type $Shape = coffeechat.event.GroupRequested.$Properties;
+        }
+
+        /**
+         * Properties of a ContactRequested.
+         * @deprecated Use coffeechat.event.ContactRequested.$Properties instead.
+         */
+        interface IContactRequested extends coffeechat.event.ContactRequested.$Properties {
+        }
+
+        /** Represents a ContactRequested. */
+        class ContactRequested {
+
+            /**
+             * Constructs a new ContactRequested.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.ContactRequested.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** ContactRequested origin. */
+            origin: coffeechat.event.Origin;
+
+            /** ContactRequested time. */
+            time: number;
+
+            /** ContactRequested operation. */
+            operation: string;
+
+            /** ContactRequested arguments. */
+            arguments: string;
+
+            /** ContactRequested command_id. */
+            command_id: (number|null);
+
+            /**
+             * Encodes the specified ContactRequested message. Does not implicitly {@link coffeechat.event.ContactRequested.verify|verify} messages.
+             * @param message ContactRequested message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.ContactRequested.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a ContactRequested message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.ContactRequested & coffeechat.event.ContactRequested.$Shape} ContactRequested
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.ContactRequested & coffeechat.event.ContactRequested.$Shape;
+        }
+
+        namespace ContactRequested {
+
+            /** Properties of a ContactRequested. */
+            interface $Properties {
+
+                /** ContactRequested origin */
+                origin: coffeechat.event.Origin.$Properties;
+
+                /** ContactRequested time */
+                time: number;
+
+                /** ContactRequested operation */
+                operation: string;
+
+                /** ContactRequested arguments */
+                "arguments": string;
+
+                /** ContactRequested command_id */
+                command_id?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a ContactRequested. */
+            type $Shape = coffeechat.event.ContactRequested.$Properties;
         }
     }
 }

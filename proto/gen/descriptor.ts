@@ -48,6 +48,61 @@ export const messageFields = {
     [12,"attach","optional","string"],
     [13,"sender_client_type","required","CIM.Def.CIMClientType"],
   ],
+  "CIM.Friend.CIMContactInfo": [
+    [1,"user_id","required","uint64"],
+    [2,"state","required","CIM.Friend.CIMContactState"],
+    [3,"blocked","required","bool"],
+    [4,"version","required","uint64"],
+    [5,"remark","optional","string"],
+    [6,"greeting","optional","string"],
+    [7,"update_time","optional","uint32"],
+    [8,"user_info","optional","CIM.Def.CIMUserInfo"],
+  ],
+  "CIM.Friend.CIMFriendApplyReq": [
+    [1,"user_id","required","uint64"],
+    [2,"peer_id","required","uint64"],
+    [3,"greeting","optional","string"],
+  ],
+  "CIM.Friend.CIMFriendAnswerReq": [
+    [1,"user_id","required","uint64"],
+    [2,"peer_id","required","uint64"],
+    [3,"accept","required","bool"],
+  ],
+  "CIM.Friend.CIMFriendRemarkReq": [
+    [1,"user_id","required","uint64"],
+    [2,"peer_id","required","uint64"],
+    [3,"remark","required","string"],
+  ],
+  "CIM.Friend.CIMFriendDeleteReq": [
+    [1,"user_id","required","uint64"],
+    [2,"peer_id","required","uint64"],
+  ],
+  "CIM.Friend.CIMContactChangeRsp": [
+    [1,"user_id","required","uint64"],
+    [2,"peer_id","required","uint64"],
+    [3,"result_code","required","uint32"],
+    [4,"contact","optional","CIM.Friend.CIMContactInfo"],
+  ],
+  "CIM.Friend.CIMContactListReq": [
+    [1,"user_id","required","uint64"],
+    [2,"version","required","uint64"],
+    [3,"limit_count","optional","uint32"],
+  ],
+  "CIM.Friend.CIMContactListRsp": [
+    [1,"user_id","required","uint64"],
+    [2,"version","required","uint64"],
+    [3,"has_more","required","bool"],
+    [4,"contact_list","repeated","CIM.Friend.CIMContactInfo"],
+  ],
+  "CIM.Friend.CIMBlockReq": [
+    [1,"user_id","required","uint64"],
+    [2,"peer_id","required","uint64"],
+    [3,"blocked","required","bool"],
+  ],
+  "CIM.Friend.CIMContactChangedNotify": [
+    [1,"user_id","required","uint64"],
+    [2,"contact","required","CIM.Friend.CIMContactInfo"],
+  ],
   "CIM.Group.CIMGroupInfo": [
     [1,"group_id","required","uint64"],
     [2,"group_name","required","string"],
@@ -385,7 +440,7 @@ export const messageFields = {
 
 /** The values of every CIM enum, by its full name. */
 export const enumValues: Readonly<Record<string, readonly number[]>> = {
-  "CIM.Def.CIMCmdID": [257,258,259,260,261,262,265,266,513,514,517,518,528,529,769,770,771,772,773,774,775,776,816,817,1281,1282,1283,1284,1285,1286,1287,1288,1289,1296,1297,1298,1299,1300,1301,1302,1303,1312,1313,1314,1315,1316,1317,1318,1319,1537,1538,2049,2050,2051,2052],
+  "CIM.Def.CIMCmdID": [257,258,259,260,261,262,265,266,513,514,517,518,528,529,769,770,771,772,773,774,775,776,816,817,1281,1282,1283,1284,1285,1286,1287,1288,1289,1296,1297,1298,1299,1300,1301,1302,1303,1312,1313,1314,1315,1316,1317,1318,1319,1537,1538,1539,1540,1541,1542,1543,1544,1545,1552,1553,1554,1555,1556,1557,2049,2050,2051,2052],
   "CIM.Def.CIMErrorCode": [0,1,2,3,4,5,6,7,8,9,10,11,12],
   "CIM.Def.CIMResCode": [0,1,2,3,4,5,6,7,8,9,10],
   "CIM.Def.CIMClientType": [0,1,2,3,4,5,6],
@@ -395,6 +450,7 @@ export const enumValues: Readonly<Record<string, readonly number[]>> = {
   "CIM.Def.CIMSessionStatusType": [0,1],
   "CIM.Def.CIMMessageFeature": [0,1,2,3,4],
   "CIM.Def.CIMKickReason": [1,2,3,4],
+  "CIM.Friend.CIMContactState": [0,1,2,3],
   "CIM.Group.CIMGroupType": [1,2],
   "CIM.Group.CIMGroupJoinModel": [0,1,2],
   "CIM.Group.CIMGroupBeInviteMode": [0,1],

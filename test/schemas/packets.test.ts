@@ -65,6 +65,7 @@ const contract = {
   'Group.CIMGroupMuteModel': [0, 1],
   'Group.CIMGroupMemberChangedType': [1, 2],
   'Group.CIMGroupRole': [0, 1, 2],
+  'Friend.CIMContactState': [0, 1, 2, 3],
 }
 
 test('the enumerations have the values of the contract and no other', () => {

@@ -8,7 +8,7 @@ import type { Group, GroupPlan, GroupState } from '../../workers/ports/groups.js
 
 const { kCIM_ERR_BAD_REQUEST, kCIM_ERR_FORBIDDEN, kCIM_ERR_NOT_FOUND } = CIM.Def.CIMErrorCode
 const group_id = 2 ** 48
-const limits = { GROUP_NORMAL_MAX: 6, GROUP_SUPER_MAX: 8 }
+const limits = { GROUP_NORMAL_MAX: 6, GROUP_SUPER_MAX: 8, BLOCKLIST_ON_INVITE: true }
 const appServer = undefined
 
 const group: Group = {
@@ -39,6 +39,7 @@ const state: GroupState = {
   group,
   members: new Map(roles.map(([user_id, role]) => [user_id, { user_id, role, mute_until: 0 }])),
   users: new Map([1, 2, 3, 4, 5, 6, 7, 8, 9].map((user) => [user, `user ${user}`])),
+  blockers: new Set([8]),
   heir: 2,
 }
 
@@ -144,7 +145,7 @@ test('an owner who leaves is followed by the heir, and the last one disbands the
   const plan = planOf('exit', 1)
   assert.deepEqual([plan.removed, plan.group.owner_id, plan.roles], [[1], 2, [{ user_id: 2, role: 2 }]])
   assert.equal(plan.notification.data.owner, '2')
-  const alone = planOf('exit', 1, {}, { ...state, heir: undefined })
+  const alone = planOf('exit', 1, {}, { ...state, blockers: new Set(), heir: undefined })
   assert.deepEqual([alone.removed, alone.group], [[1], { disbanded: true }])
   assert.deepEqual(planOf('exit', 4).group, {})
 })
@@ -164,7 +165,13 @@ test('after a transfer there is one owner', () => {
 })
 
 test('a new group has its creator as owner, listed or not, once, and a name made of its members', () => {
-  const nobody: GroupState = { ...state, group: undefined, members: new Map(), heir: undefined }
+  const nobody: GroupState = {
+    ...state,
+    group: undefined,
+    members: new Map(),
+    blockers: new Set(),
+    heir: undefined,
+  }
   for (const members of [[], [1], [1, 4, 4, 5]]) {
     const plan = planOf('create', 1, { owner_id: 1, members }, nobody)
     assert.deepEqual(plan.added, [...new Set([1, ...members])])
@@ -189,6 +196,7 @@ test('a made name is cut at 32 characters, none of them halved', () => {
       [1, '☕🍵'.repeat(16)],
       [2, 'b'],
     ]),
+    blockers: new Set(),
     heir: undefined,
   }
   const { group_name = '' } = planOf('create', 1, { owner_id: 1, members: [2] }, nobody).group
@@ -201,6 +209,7 @@ test('a notification of 500 members fits into the largest message', () => {
     group: undefined,
     members: new Map(),
     users: new Map([1, ...ids].map((user) => [user, 'x'])),
+    blockers: new Set(),
     heir: undefined,
   }
   const verdict = judge(
@@ -214,4 +223,15 @@ test('a notification of 500 members fits into the largest message', () => {
   assert.equal(verdict.kind, 'planned')
   const { notification } = (verdict as { plan: GroupPlan }).plan
   assert.ok(Buffer.byteLength(JSON.stringify(notification)) <= 32_768)
+})
+
+test('who blocked the inviter is not brought into a group by them, unless the setting lets it be', () => {
+  const open = { ...limits, BLOCKLIST_ON_INVITE: false }
+  const invitation = { call: call('invite', { members: [8] }), operator: 4 }
+  assert.equal(judge({ ...invitation, limits: open }, state).kind, 'planned')
+  for (const operation of ['invite', 'create']) {
+    const given = operation === 'create' ? { owner_id: 1, members: [8] } : { members: [8] }
+    const verdict = verdictOf(operation, 1, given)
+    assert.equal(verdict.kind === 'refused' && verdict.refusal.code, kCIM_ERR_FORBIDDEN)
+  }
 })

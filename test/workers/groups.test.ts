@@ -11,7 +11,7 @@ import type { PresentDevice } from '../../workers/ports/presence.js'
 const { kCIM_ERR_FORBIDDEN } = CIM.Def.CIMErrorCode
 const group_id = 2 ** 48
 const place = { topic: 'any', partition: 0, offset: 0, appended: 0 }
-const limits = { GROUP_NORMAL_MAX: 200, GROUP_SUPER_MAX: 10_000 }
+const limits = { GROUP_NORMAL_MAX: 200, GROUP_SUPER_MAX: 10_000, BLOCKLIST_ON_INVITE: true }
 const loaded = { found: new Map(), limits }
 
 const group: Group = {

@@ -19,6 +19,8 @@ export interface GroupLimits {
   /** Members above which a group is SUPER. */
   readonly GROUP_NORMAL_MAX: number
   readonly GROUP_SUPER_MAX: number
+  /** Nobody is brought into a group by whom they have blocked. */
+  readonly BLOCKLIST_ON_INVITE: boolean
 }
 
 /** A change that somebody asks for. */
@@ -112,15 +114,18 @@ export function judge({ call, operator, limits }: GroupAct, state: GroupState): 
 function judgeCreation(
   given: GroupArgumentsOf<'create'>,
   operator: number | undefined,
-  { users }: GroupState,
+  state: GroupState,
   limits: GroupLimits,
 ): Verdict {
+  const { users } = state
   const { owner_id, group_name, announcement, group_intro, group_avatar } = given
   if (operator !== undefined && operator !== owner_id) return forbidden('a group is made for oneself')
   const members = [...new Set([owner_id, ...given.members])]
   const unknown = members.find((user) => !users.has(user))
   if (unknown !== undefined) return notFound(`there is no user ${unknown}`)
   if (members.length > limits.GROUP_SUPER_MAX) return tooMany(limits)
+  const unwilling = blockerAmong(members, state, limits)
+  if (unwilling !== undefined) return forbidden(`${unwilling} is not to be invited by you`)
   const name = group_name || nameOf(members.map((user) => users.get(user) ?? ''))
   return planned(owner_id, 'group.created', members, {
     data: { group_name: name },
@@ -166,6 +171,10 @@ function judgeExit({ state, from, rank }: Scene): Verdict {
   })
 }
 
+/** One of them who has blocked who acts, where that counts. */
+const blockerAmong = (users: readonly number[], { blockers }: GroupState, limits: GroupLimits) =>
+  limits.BLOCKLIST_ON_INVITE ? users.find((user) => blockers.has(user)) : undefined
+
 const inviterRank = [kCIM_GROUP_ROLE_MEMBER, kCIM_GROUP_ROLE_ADMIN, rankOfAppServer]
 
 function judgeInvitation(scene: Scene, { members }: GroupArgumentsOf<'invite'>): Verdict {
@@ -178,6 +187,8 @@ function judgeInvitation(scene: Scene, { members }: GroupArgumentsOf<'invite'>):
   if (added.length === 0) return nothing
   const count = group.member_count + added.length
   if (count > limits.GROUP_SUPER_MAX) return tooMany(limits)
+  const unwilling = blockerAmong(added, state, limits)
+  if (unwilling !== undefined) return forbidden(`${unwilling} is not to be invited by you`)
   const group_type = Math.max(group.group_type, typeOf(count, limits))
   return planned(from, 'group.members_added', added, { added, group: { group_type } })
 }

@@ -35,6 +35,8 @@ export interface GroupState {
   readonly members: ReadonlyMap<number, Member>
   /** Nick names of the named users who exist and are active. */
   readonly users: ReadonlyMap<number, string>
+  /** The named users who have blocked who acts. */
+  readonly blockers: ReadonlySet<number>
   /** Who comes next when the owner leaves; undefined for nobody. */
   readonly heir: number | undefined
 }
@@ -83,6 +85,8 @@ export interface GroupRequest {
   /** Undefined: a new group, of this owner. */
   readonly group_id: number | undefined
   readonly owner_id: number | undefined
+  /** Who acts; undefined for an app server. */
+  readonly operator: number | undefined
   /** Users whose memberships and names `judge` needs. */
   readonly named: readonly number[]
   readonly msg_seq: number

@@ -18,7 +18,8 @@ export interface NewMessage {
 /** What became of it. */
 export interface StoredMessage {
   /**
-   * CIMResCode: 0 stored or a repeat of the same, 1 the msg_id names another message, 9 no such user;
+   * CIMResCode: 0 stored or a repeat of the same, 1 the msg_id names another message, 9 no such user,
+   * 3 the receiver has blocked the sender, 8 they are no friends and have to be;
    * 2 no such group, 4 not its member, 5 muted.
    */
   readonly res_code: number

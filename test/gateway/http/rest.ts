@@ -10,6 +10,7 @@ import type { HttpContext } from '../../../gateway/context.js'
 import { createApi } from '../../../gateway/http/server.js'
 import { createTargets, type Targets } from '../../../gateway/targets.js'
 import { createMetrics } from '../../../infra/metrics/metrics.js'
+import { createContactChanges, createContactDirectory } from '../../../infra/postgres/contacts.js'
 import { createGroupChanges } from '../../../infra/postgres/group-changes.js'
 import { createGroupDirectory } from '../../../infra/postgres/groups.js'
 import { createMessageHistory } from '../../../infra/postgres/history.js'
@@ -26,6 +27,7 @@ import { createTokenSigner } from '../../../infra/tokens.js'
 import { BusUnavailable, type OutgoingRecord } from '../../../schemas/bus.js'
 import { readConfig } from '../../../schemas/config.js'
 import { type AnyTopic, eventsIn, fullName, recordOf, topics } from '../../../schemas/topics.js'
+import { contacts } from '../../../workers/contacts.worker.js'
 import { groups } from '../../../workers/groups.worker.js'
 import type { AnyWorker, Emit, Outcome, Place } from '../../../workers/kit/worker.js'
 import type { WorkerPorts } from '../../../workers/main.js'
@@ -42,7 +44,7 @@ import { freshRedis } from '../../helpers/redis.js'
 const apiKey = 'key-of-the-tests'
 const gateId = 'gate-1'
 const config = readConfig({ API_KEY: `another-key,${apiKey}`, MAX_HTTP_BODY_BYTES: '65536' })
-const workers: readonly AnyWorker[] = [users, messageStore, queries, readMarker, groups]
+const workers: readonly AnyWorker[] = [users, messageStore, queries, readMarker, groups, contacts]
 
 export interface Reply {
   readonly status: number
@@ -112,6 +114,8 @@ type PortsOfTheWorkers = Pick<
   | 'groups'
   | 'groupChanges'
   | 'groupLimits'
+  | 'contacts'
+  | 'contactChanges'
 > & { readonly phones: PhoneCache }
 
 /** What the workers need, on the real PostgreSQL and Redis. */
@@ -133,6 +137,8 @@ function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
     groups: createGroupDirectory(pool),
     groupChanges: createGroupChanges(pool),
     groupLimits: config,
+    contacts: createContactDirectory(pool, true),
+    contactChanges: createContactChanges(pool),
   }
 }
 

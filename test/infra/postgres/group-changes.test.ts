@@ -28,7 +28,7 @@ after(async () => {
   await database.drop()
 })
 
-const limits = { GROUP_NORMAL_MAX: 200, GROUP_SUPER_MAX: 250 }
+const limits = { GROUP_NORMAL_MAX: 200, GROUP_SUPER_MAX: 250, BLOCKLIST_ON_INVITE: true }
 const place = { topic: 'any', partition: 0, offset: 0, appended: 0 }
 let connection_id = 0
 

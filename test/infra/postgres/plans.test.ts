@@ -219,6 +219,7 @@ test('groups and their members are found by index, for who asks and for who chan
         msg_id: `change ${n}`,
         digest: Buffer.from('digest'),
         group_id: firstGroup + n,
+        operator: undefined,
         owner_id: undefined,
         named: [n, n + 1, n + 50],
         msg_seq: 1,
