@@ -26,9 +26,8 @@ import { createRobotDirectory } from './infra/postgres/robots.js'
 import { createSessionLists } from './infra/postgres/sessions.js'
 import { createTimelines } from './infra/postgres/timelines.js'
 import { createNickNames, createUserChanges, createUserDirectory } from './infra/postgres/users.js'
-import { createLogProvider } from './infra/push/log.js'
 import { createNotifier } from './infra/push/notifier.js'
-import { createWebhookProvider } from './infra/push/webhook.js'
+import { createPushProviders } from './infra/push/providers.js'
 import { createPendingAcks } from './infra/redis/acks.js'
 import { createRedis } from './infra/redis/client.js'
 import { createLoginFailures } from './infra/redis/failures.js'
@@ -53,6 +52,7 @@ import {
   type WorkerRole,
   workerRoles,
 } from './workers/main.js'
+import type { Notifier } from './workers/ports/push.js'
 import { startPresenceSweep } from './workers/presence.js'
 
 const busSettings = (config: Config, log: Logger): BusSettings => ({
@@ -138,15 +138,20 @@ async function openOutside(config: Config, needsDatabase: boolean, log: Logger):
 /** By how much a delivery check may come late and still find flushed acks in Redis. */
 const checkSlack_ms = 2_000
 
-const pushProviders = (config: Config, log: Logger) => [
-  createLogProvider(log),
-  ...(config.PUSH_WEBHOOK_URL === undefined
-    ? []
-    : [createWebhookProvider({ url: config.PUSH_WEBHOOK_URL, secret: config.PUSH_WEBHOOK_SECRET })]),
-]
+/** Providers' keys are read only where they are needed. */
+const createPushNotifier = (config: Config, roles: readonly WorkerRole[], log: Logger): Notifier =>
+  roles.includes('offline-push')
+    ? createNotifier({ providers: createPushProviders(config, log), fallback: config.PUSH_PROVIDER })
+    : { notify: () => Promise.reject(new Error('this process notifies nobody')) }
 
 /** The ports of all workers, on PostgreSQL and Redis. */
-function workerPorts(config: Config, redis: Redis, pool: pg.Pool, log: Logger): WorkerPorts {
+function workerPorts(
+  config: Config,
+  roles: readonly WorkerRole[],
+  redis: Redis,
+  pool: pg.Pool,
+  log: Logger,
+): WorkerPorts {
   const keys = redisKeys(config.TOPIC_PREFIX)
   const policy = config.LOGIN_POLICY
   const presence = createPresence({ redis, keys, policy })
@@ -191,7 +196,7 @@ function workerPorts(config: Config, redis: Redis, pool: pg.Pool, log: Logger): 
     groupNames: createGroupNames(pool),
     pushLedger: createPushLedger(pool),
     pushPreview: config.PUSH_PREVIEW,
-    notifier: createNotifier({ providers: pushProviders(config, log), fallback: config.PUSH_PROVIDER }),
+    notifier: createPushNotifier(config, roles, log),
     delays_ms: config.DELIVERY_CHECK_DELAYS_MS,
     maxAge_ms: config.DELIVERY_MAX_AGE_MS,
     robots: createRobotDirectory(pool),
@@ -274,7 +279,9 @@ async function startWorkerRoles(
   const frame = workerFrame(config, bus, metrics, log)
   const keys = redisKeys(config.TOPIC_PREFIX)
   const workers = roles.filter(isWorkerRole)
-  const running = pool ? await startWorkers(workers, workerPorts(config, redis, pool, log), frame) : []
+  const running = pool
+    ? await startWorkers(workers, workerPorts(config, workers, redis, pool, log), frame)
+    : []
   const parts: Part[] = workers.map((role) => {
     const mine = byRole(running, role)
     return {

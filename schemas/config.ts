@@ -17,6 +17,28 @@ const list = z.string().transform((value) =>
 )
 /** Five or six cron fields; node-cron checks them again when the job is made. */
 const cron = z.string().regex(/^\S+(\s+\S+){4,5}$/, 'five or six cron fields')
+const httpsOrigin = z
+  .url({ protocol: /^https$/ })
+  .refine((url) => new URL(url).pathname === '/', 'an address without a path')
+  .transform((url) => new URL(url).origin)
+const adapter = z.enum(['apns', 'fcm', 'webhook', 'log'])
+const webhookAddress = z.url({ protocol: /^https?$/ })
+
+/** `name=where` each. */
+const providerNames = list.transform((items, context) => {
+  const named = new Map<string, string>()
+  for (const item of items) {
+    const [, name, where] = /^([a-z0-9_-]{1,32})=(.+)$/.exec(item) ?? []
+    if (name !== undefined && where !== undefined && webhookAddress.or(adapter).safeParse(where).success)
+      named.set(name, where)
+    else
+      context.addIssue({
+        code: 'custom',
+        message: 'each is a name (a-z, 0-9, _ and -), =, and apns, fcm, webhook, log or an http(s) address',
+      })
+  }
+  return named as ReadonlyMap<string, string>
+})
 
 const setting = <S extends z.ZodType>(schema: S, fallback: string | undefined, meaning: string) => ({
   schema,
@@ -145,10 +167,34 @@ export const settings = {
   LEASE_MS: setting(ms(1_000, 60_000), '12000', "a gateway's lease; renewed every third of it"),
   DRAIN_MS: setting(ms(0, 600_000), '5000', 'over how long a stopping gateway spreads its clients'),
   PUSH_PROVIDER: setting(
-    z.enum(['log', 'webhook']),
+    adapter,
     'log',
-    'provider of offline push for tokens that name none',
+    'where offline push goes for tokens whose provider PUSH_PROVIDERS does not name: apns, fcm, webhook or log',
   ),
+  PUSH_PROVIDERS: setting(
+    providerNames,
+    '',
+    'names of providers and where they go: apns, fcm, webhook, log or the address of a webhook of its own (huawei=https://…,ios=apns)',
+  ),
+  APNS_KEY_FILE: setting(
+    z.string().optional(),
+    undefined,
+    "Apple's signing key (.p8) for push notifications",
+  ),
+  APNS_KEY_ID: setting(z.string().optional(), undefined, 'id of that key'),
+  APNS_TEAM_ID: setting(z.string().optional(), undefined, "id of the developer's team that owns the key"),
+  APNS_TOPIC: setting(z.string().optional(), undefined, "the app's bundle id"),
+  APNS_URL: setting(
+    httpsOrigin,
+    'https://api.push.apple.com',
+    'where Apple takes notifications; for apps under development https://api.sandbox.push.apple.com',
+  ),
+  FCM_SERVICE_ACCOUNT_FILE: setting(
+    z.string().optional(),
+    undefined,
+    "JSON file of the Firebase project's service account",
+  ),
+  FCM_URL: setting(httpsOrigin, 'https://fcm.googleapis.com', 'where Firebase takes notifications'),
   PUSH_WEBHOOK_URL: setting(z.url().optional(), undefined, 'where the webhook provider posts notifications'),
   PUSH_WEBHOOK_SECRET: setting(z.string().optional(), undefined, 'signs those posts (HMAC-SHA-256)'),
   PUSH_PREVIEW: setting(flag, 'true', 'show the text in notifications'),
@@ -194,14 +240,40 @@ function contradictions(config: Config, env: NodeJS.ProcessEnv): string[] {
     if (secret.length < 16) faults.push('TOKEN_SECRET is shorter than 16 characters')
   if ((config.TLS_CERT === undefined) !== (config.TLS_KEY === undefined))
     faults.push('TLS_CERT and TLS_KEY go together: set both or neither')
-  if (config.PUSH_PROVIDER === 'webhook' && config.PUSH_WEBHOOK_URL === undefined)
-    faults.push('PUSH_PROVIDER=webhook needs PUSH_WEBHOOK_URL')
+  faults.push(...pushContradictions(config))
   if (config.HISTORY_LIMIT_DEFAULT > config.HISTORY_LIMIT_MAX)
     faults.push('HISTORY_LIMIT_DEFAULT is above HISTORY_LIMIT_MAX')
   if (config.MAX_MESSAGE_BYTES + 8_192 > config.MAX_PACKET_BYTES)
     faults.push(
       'MAX_PACKET_BYTES must be at least MAX_MESSAGE_BYTES + 8192, or such a message cannot be sent',
     )
+  return faults
+}
+
+const apnsNames = ['APNS_KEY_FILE', 'APNS_KEY_ID', 'APNS_TEAM_ID', 'APNS_TOPIC'] as const
+/** What an adapter of offline push cannot work without. */
+const neededBy = {
+  apns: 'APNS_KEY_FILE',
+  fcm: 'FCM_SERVICE_ACCOUNT_FILE',
+  webhook: 'PUSH_WEBHOOK_URL',
+} as const
+
+function pushContradictions(config: Config): string[] {
+  const faults: string[] = []
+  const missing = apnsNames.filter((name) => config[name] === undefined)
+  if (missing.length > 0 && missing.length < apnsNames.length)
+    faults.push(`${apnsNames.join(', ')} go together: ${missing.join(', ')} not set`)
+  const used: [string, string][] = [
+    [`PUSH_PROVIDER=${config.PUSH_PROVIDER}`, config.PUSH_PROVIDER],
+    ...[...config.PUSH_PROVIDERS].map(([name, where]): [string, string] => [
+      `PUSH_PROVIDERS: ${name}=${where}`,
+      where,
+    ]),
+  ]
+  for (const [asked, where] of used) {
+    const needed = Object.hasOwn(neededBy, where) ? neededBy[where as keyof typeof neededBy] : undefined
+    if (needed !== undefined && config[needed] === undefined) faults.push(`${asked} needs ${needed}`)
+  }
   return faults
 }
 

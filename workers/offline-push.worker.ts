@@ -43,6 +43,8 @@ export interface PushPorts {
   readonly phones: PhoneCache
   /** False: notifications do not show what was written. */
   readonly pushPreview: boolean
+  /** After that long a notification is of no use. */
+  readonly maxAge_ms: number
 }
 
 type Trigger = event.IPushTriggered
@@ -61,6 +63,7 @@ interface Loaded {
   readonly senders: ReadonlyMap<number, User>
   readonly groupNames: ReadonlyMap<number, string>
   readonly preview: boolean
+  readonly maxAge_ms: number
 }
 
 /** A row of the ledger, with what to show or why not. */
@@ -117,8 +120,9 @@ async function load(triggers: readonly Trigger[], ports: PushPorts): Promise<Loa
     const target = targets[at]
     return target === undefined || target.settled ? [] : [{ trigger, target }]
   })
-  const preview = ports.pushPreview
-  if (open.length === 0) return { facts: new Map(), senders: new Map(), groupNames: new Map(), preview }
+  const { pushPreview: preview, maxAge_ms } = ports
+  if (open.length === 0)
+    return { facts: new Map(), senders: new Map(), groupNames: new Map(), preview, maxAge_ms }
 
   const keys = open.map(({ trigger }) => copyKey(trigger))
   const [messages, states, { acked }, senders, groupNames] = await Promise.all([
@@ -136,7 +140,7 @@ async function load(triggers: readonly Trigger[], ports: PushPorts): Promise<Loa
       { target, message: messages[at], state: states[at], acked: acked[at] === true },
     ]),
   )
-  return { facts, senders, groupNames, preview }
+  return { facts, senders, groupNames, preview, maxAge_ms }
 }
 
 const pushKey = ({ reader_user_id, device, ref }: Trigger): PushKey => ({
@@ -171,6 +175,7 @@ function notificationOf(trigger: Trigger, { target, message }: Facts, loaded: Lo
   const { ref, reader_user_id, device } = trigger
   const group = groupOf(ref.conversation)
   const sender = loaded.senders.get(ref.from_user_id)?.nick_name ?? String(ref.from_user_id)
+  const time = message?.stored_time ?? trigger.time
   const text = loaded.preview && message ? previewOf(message.msg_type, message.msg_data) : hiddenText
   return {
     user_id: reader_user_id,
@@ -183,7 +188,8 @@ function notificationOf(trigger: Trigger, { target, message }: Facts, loaded: Lo
     session_id: group ?? ref.from_user_id,
     msg_id: ref.msg_id,
     server_msg_id: ref.server_msg_id,
-    time: message?.stored_time ?? trigger.time,
+    time,
+    expires: time + loaded.maxAge_ms,
   }
 }
 

@@ -51,9 +51,10 @@ export const createGroupNames = (pool: Pool): GroupNames => ({
 const deleteTokens = prepared(
   'push-delete-tokens',
   `DELETE FROM im_push_token t
-    USING unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::text[]) k(u, ct, di, provider, token)
+    USING unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+          k(u, ct, di, provider, token, since)
     WHERE t.user_id = k.u AND t.client_type = k.ct AND t.device_id = k.di
-      AND t.provider = k.provider AND t.token = k.token`,
+      AND t.provider = k.provider AND t.token = k.token AND (k.since IS NULL OR t.created <= k.since)`,
 )
 
 /** Devices and their tokens on this pool. */
@@ -78,6 +79,7 @@ export const createPushTargets = (pool: Pool): PushTargets => ({
       dead.map((each) => each.device.device_id ?? ''),
       dead.map((each) => each.provider),
       dead.map((each) => each.token),
+      dead.map((each) => each.since ?? null),
     ])
   },
 })

@@ -5,6 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type {
+  DeadToken,
   Notification,
   Notified,
   Notifier,
@@ -14,7 +15,8 @@ import type {
 } from '../../workers/ports/push.js'
 
 export interface NotifierSettings {
-  readonly providers: readonly PushProvider[]
+  /** By the names that addresses have. */
+  readonly providers: ReadonlyMap<string, PushProvider>
   /** Name of the provider for addresses that name none of these, and for devices without an address. */
   readonly fallback: string
   /** Pauses between attempts; as many attempts as pauses and one. */
@@ -40,7 +42,7 @@ interface Address {
 
 /** @throws Error where `fallback` is none of the providers */
 export function createNotifier(settings: NotifierSettings): Notifier {
-  const providers = new Map(settings.providers.map((provider) => [provider.name, provider]))
+  const { providers } = settings
   const fallback = providers.get(settings.fallback)
   if (fallback === undefined) throw new Error(`There is no push provider ${settings.fallback}`)
   const attempt = createAttempts(settings)
@@ -52,7 +54,7 @@ export function createNotifier(settings: NotifierSettings): Notifier {
 
   return {
     async notify(notification, addresses) {
-      const dead: PushAddress[] = []
+      const dead: DeadToken[] = []
       let last: Omit<Notified, 'dead'> = {
         state: 'failed',
         provider: null,
@@ -69,7 +71,8 @@ export function createNotifier(settings: NotifierSettings): Notifier {
         }
         // After an unknown outcome another provider might show it a second time.
         if (answer.kind !== 'refused') break
-        if (answer.tokenIsDead && address) dead.push(address)
+        if (answer.tokenIsDead && address)
+          dead.push(answer.deadSince === undefined ? address : { ...address, since: answer.deadSince })
       }
       return { ...last, dead }
     },

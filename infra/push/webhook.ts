@@ -5,8 +5,11 @@
  */
 import { createHmac } from 'node:crypto'
 import type { Notification, ProviderAnswer, PushAddress, PushProvider } from '../../workers/ports/push.js'
+import { reasonOf, retryAfterOf } from './answers.js'
 
 export interface WebhookSettings {
+  /** As it stands in the ledger. */
+  readonly name: string
   readonly url: string
   /** Without one the posts are not signed. */
   readonly secret?: string | undefined
@@ -17,8 +20,8 @@ const gone = 410
 const passing = new Set([408, 425, 429])
 
 /** Posts to this address. 2xx is accepted, 410 a dead token, other 4xx and redirects are refused. */
-export const createWebhookProvider = ({ url, secret }: WebhookSettings): PushProvider => ({
-  name: 'webhook',
+export const createWebhookProvider = ({ name, url, secret }: WebhookSettings): PushProvider => ({
+  name,
   needsToken: true,
   async send(notification, address, timeout_ms) {
     const body = JSON.stringify(payloadOf(notification, address))
@@ -53,6 +56,7 @@ const payloadOf = (notification: Notification, address: PushAddress | undefined)
   msg_id: notification.msg_id,
   server_msg_id: String(notification.server_msg_id),
   time: notification.time,
+  expires: notification.expires,
 })
 
 function headersOf({ notification_id }: Notification, body: string, secret: string | undefined) {
@@ -73,15 +77,7 @@ function answerOf({ status, headers }: Response): ProviderAnswer {
   const answer = `HTTP ${status}`
   if (status >= 200 && status < 300) return { kind: 'accepted', answer }
   if (status >= 500 || passing.has(status)) {
-    const seconds = Number(headers.get('retry-after') ?? Number.NaN)
-    return { kind: 'unknown', answer, ...(seconds >= 0 ? { retryAfter_ms: seconds * 1_000 } : {}) }
+    return { kind: 'unknown', answer, ...retryAfterOf(headers.get('retry-after'), Date.now()) }
   }
   return { kind: 'refused', answer, tokenIsDead: status === gone }
-}
-
-/** ECONNREFUSED, TimeoutError …: never the text, which may name the address with its credentials. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'failed'
-  const { cause } = error
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : error.name
 }

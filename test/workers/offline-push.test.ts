@@ -103,6 +103,7 @@ function around(world: World = {}) {
   const target = { logged_out: false, addresses: [], settled: false, unread_total: 4, ...world.target }
   const ports: PushPorts = {
     pushPreview: world.preview ?? true,
+    maxAge_ms: 1_000,
     pushTargets: {
       of: async (keys) => keys.map((key) => ({ ...target, settled: isSettled(key) })),
       async remove(dead) {
@@ -173,6 +174,7 @@ test("a notification has the sender's name, a preview, the exact badge and the c
       msg_id: 'm',
       server_msg_id: 7,
       time: 99,
+      expires: 1_099,
     },
   ])
 })

@@ -30,7 +30,13 @@ export interface PushTarget {
   readonly unread_total: number
 }
 
-export interface DeadAddress extends PushAddress {
+/** An address that its provider called dead. */
+export interface DeadToken extends PushAddress {
+  /** ms: what was registered later is another installation, and lives. */
+  readonly since?: number
+}
+
+export interface DeadAddress extends DeadToken {
   readonly user_id: number
   readonly device: DeviceName
 }
@@ -90,12 +96,20 @@ export interface Notification {
   readonly msg_id: string
   readonly server_msg_id: number
   readonly time: number
+  /** ms: of no use to a device that comes back later. */
+  readonly expires: number
 }
 
 export type ProviderAnswer =
   | { readonly kind: 'accepted'; readonly answer: string }
   /** Will never be accepted; the device's next address may be. */
-  | { readonly kind: 'refused'; readonly answer: string; readonly tokenIsDead: boolean }
+  | {
+      readonly kind: 'refused'
+      readonly answer: string
+      readonly tokenIsDead: boolean
+      /** ms, where the provider says since when. */
+      readonly deadSince?: number
+    }
   /** May have been accepted: only the same notification may be tried again. */
   | { readonly kind: 'unknown'; readonly answer: string; readonly retryAfter_ms?: number }
 
@@ -117,7 +131,7 @@ export interface Notified {
   readonly provider: string | null
   readonly answer: string
   readonly attempts: number
-  readonly dead: readonly PushAddress[]
+  readonly dead: readonly DeadToken[]
 }
 
 export interface Notifier {

@@ -2,22 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createNotifier, type NotifierSettings } from '../../../infra/push/notifier.js'
-import type { Notification, ProviderAnswer, PushProvider } from '../../../workers/ports/push.js'
-
-const notification: Notification = {
-  notification_id: 'n-1',
-  user_id: 1,
-  device: { client_type: 2 },
-  title: 'Ann',
-  body: 'hello',
-  badge: 3,
-  collapse_key: 'c:1:2',
-  from_user_id: 2,
-  session_id: 2,
-  msg_id: 'm',
-  server_msg_id: 1,
-  time: 0,
-}
+import type { ProviderAnswer, PushProvider } from '../../../workers/ports/push.js'
+import { notification } from '../../helpers/notification.js'
 
 const accepted: ProviderAnswer = { kind: 'accepted', answer: 'ok' }
 const silence: ProviderAnswer = { kind: 'unknown', answer: 'TimeoutError' }
@@ -37,8 +23,14 @@ function provider(name: string, answers: readonly ProviderAnswer[], needsToken =
   return { self, sent }
 }
 
+const byName = (providers: readonly PushProvider[]) => new Map(providers.map((each) => [each.name, each]))
 const notifier = (providers: readonly PushProvider[], more: Partial<NotifierSettings> = {}) =>
-  createNotifier({ providers, fallback: providers[0]?.name ?? '', pauses_ms: [1, 1], ...more })
+  createNotifier({
+    providers: byName(providers),
+    fallback: providers[0]?.name ?? '',
+    pauses_ms: [1, 1],
+    ...more,
+  })
 
 const address = (token: string, of = 'vendor') => ({ provider: of, token })
 
@@ -51,14 +43,14 @@ test('what is accepted is sent', async () => {
     attempts: 1,
     dead: [],
   })
-  assert.deepEqual(vendor.sent, [{ id: 'n-1', token: 't', timeout_ms: 5_000 }])
+  assert.deepEqual(vendor.sent, [{ id: notification.notification_id, token: 't', timeout_ms: 5_000 }])
 })
 
 test('an unknown outcome is tried three times with the same id, then it has failed', async () => {
   const vendor = provider('vendor', [silence])
   const { state, attempts, answer } = await notifier([vendor.self]).notify(notification, [address('t')])
   assert.deepEqual([state, attempts, answer], ['failed', 3, 'TimeoutError'])
-  assert.deepEqual(new Set(vendor.sent.map((each) => each.id)), new Set(['n-1']))
+  assert.deepEqual(new Set(vendor.sent.map((each) => each.id)), new Set([notification.notification_id]))
 
   const second = provider('vendor', [silence, accepted])
   assert.deepEqual((await notifier([second.self]).notify(notification, [address('t')])).attempts, 2)
@@ -140,5 +132,8 @@ test('a provider that does not answer is left alone for a while, and then tried 
 })
 
 test('a default provider that is not there is refused at the start', () => {
-  assert.throws(() => createNotifier({ providers: [], fallback: 'webhook' }), /no push provider webhook/)
+  assert.throws(
+    () => createNotifier({ providers: new Map(), fallback: 'webhook' }),
+    /no push provider webhook/,
+  )
 })

@@ -6,7 +6,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { createWebhookProvider } from '../../../infra/push/webhook.js'
-import type { Notification } from '../../../workers/ports/push.js'
+import { notification } from '../../helpers/notification.js'
 
 interface Received {
   readonly headers: IncomingHttpHeaders
@@ -33,25 +33,11 @@ after(() => {
   server.close()
 })
 
-const notification: Notification = {
-  notification_id: '0b7f4c9e-0000-4000-8000-000000000001',
-  user_id: 2 ** 48 - 1,
-  device: { client_type: 2, device_id: 'my phone' },
-  title: 'Ann 👋',
-  body: 'hello',
-  badge: 3,
-  collapse_key: 'c:1:2',
-  from_user_id: 2,
-  session_id: 2,
-  msg_id: 'm-1',
-  server_msg_id: 9,
-  time: 1_234,
-}
 const address = { provider: 'huawei', token: 'secret token' }
 const secret = 'a secret of the receiver'
 
 const send = (timeout_ms = 5_000) =>
-  createWebhookProvider({ url, secret }).send(notification, address, timeout_ms)
+  createWebhookProvider({ name: 'huawei', url, secret }).send(notification, address, timeout_ms)
 
 test('a post holds the notification, is signed with its time, and can be told from a new one', async () => {
   reply = (response) => response.writeHead(202).end('whatever')
@@ -73,7 +59,8 @@ test('a post holds the notification, is signed with its time, and can be told fr
     session_id: '2',
     msg_id: 'm-1',
     server_msg_id: '9',
-    time: 1_234,
+    time: notification.time,
+    expires: notification.expires,
   })
   const timestamp = headers['x-coffeechat-timestamp']
   const expected = createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')
@@ -98,7 +85,11 @@ for (const [status, answer] of [
 test('too many requests is unknown, with the pause that was asked for', async () => {
   reply = (response) => response.writeHead(429, { 'retry-after': '2' }).end()
   assert.deepEqual(await send(), { kind: 'unknown', answer: 'HTTP 429', retryAfter_ms: 2_000 })
-  reply = (response) => response.writeHead(503, { 'retry-after': 'Wed, 21 Oct 2026 07:28:00 GMT' }).end()
+  const inAMinute = new Date(Date.now() + 60_000).toUTCString()
+  reply = (response) => response.writeHead(503, { 'retry-after': inAMinute }).end()
+  const dated = await send()
+  assert.ok(dated.kind === 'unknown' && Math.abs((dated.retryAfter_ms ?? 0) - 60_000) < 2_000)
+  reply = (response) => response.writeHead(503, { 'retry-after': 'soon' }).end()
   assert.deepEqual(await send(), { kind: 'unknown', answer: 'HTTP 503' })
 })
 
@@ -107,7 +98,7 @@ test('no answer in time, a cut connection and a closed port are unknown', async 
   assert.deepEqual(await send(50), { kind: 'unknown', answer: 'TimeoutError' })
   reply = (response) => response.socket?.destroy()
   assert.equal((await send()).kind, 'unknown')
-  const closed = createWebhookProvider({ url: 'http://name:password@127.0.0.1:1/' })
+  const closed = createWebhookProvider({ name: 'closed', url: 'http://name:password@127.0.0.1:1/' })
   const answer = await closed.send(notification, address, 1_000)
   assert.equal(answer.kind, 'unknown')
   assert.doesNotMatch(answer.answer, /password/)
