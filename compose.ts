@@ -23,6 +23,7 @@ import { createGroupNames, createPushLedger, createPushTargets } from './infra/p
 import { createReadMarks } from './infra/postgres/reads.js'
 import { createReceipts } from './infra/postgres/receipts.js'
 import { createRobotDirectory } from './infra/postgres/robots.js'
+import { createSentMessages } from './infra/postgres/sent-messages.js'
 import { createSessionLists } from './infra/postgres/sessions.js'
 import { createTimelines } from './infra/postgres/timelines.js'
 import { createNickNames, createUserChanges, createUserDirectory } from './infra/postgres/users.js'
@@ -187,6 +188,7 @@ function workerPorts(
     sessionLists: createSessionLists(pool),
     history: createMessageHistory(pool),
     receipts: createReceipts(pool),
+    sentMessages: createSentMessages(pool),
     timelines: createTimelines(pool),
     pullLimits: config,
     reads: createReadMarks(pool),

@@ -12,6 +12,7 @@ import type {
   MessageCopy,
   MessageHistory,
   NeverMember,
+  SentMessages,
   SessionAsked,
   SessionLists,
   SessionPage,
@@ -36,6 +37,7 @@ export interface QueryPorts {
   readonly sessionLists: SessionLists
   readonly history: MessageHistory
   readonly receipts: Receipts
+  readonly sentMessages: SentMessages
   readonly timelines: Timelines
   readonly pullLimits: PullLimits
 }
@@ -52,6 +54,7 @@ interface Loaded {
   readonly latest: Found<LatestMessage | undefined>
   readonly byIds: Found<readonly MessageCopy[]>
   readonly receipts: Found<MessageReceipts | undefined>
+  readonly sent: Found<MessageCopy | undefined>
   readonly timelines: Found<TimelinePage>
   /** What is about a group by who never was a member of it. */
   readonly strangers: ReadonlySet<Query>
@@ -77,7 +80,7 @@ export const queries = defineWorker({
     const now = Date.now()
     const open = asked.filter((query) => refusalOf(query, limits) === undefined)
     const strangers = new Set<Query>()
-    const [sessions, pages, latest, byIds, receipts, timelines] = await Promise.all([
+    const [sessions, pages, latest, byIds, receipts, sent, timelines] = await Promise.all([
       find(
         open,
         ({ sessions }) => sessions && sessionsAsked(sessions, limits),
@@ -108,12 +111,17 @@ export const queries = defineWorker({
       ),
       find(
         open,
+        ({ sent }) => sent,
+        (each) => ports.sentMessages.of(each),
+      ),
+      find(
+        open,
         ({ sync }) =>
           sync && { user_id: sync.user_id, cursor: sync.cursor, limit: sync.limit_count || largestSync },
         (each) => ports.timelines.pages(each),
       ),
     ])
-    return { limits, now, sessions, pages, latest, byIds, receipts, timelines, strangers }
+    return { limits, now, sessions, pages, latest, byIds, receipts, sent, timelines, strangers }
   },
 
   decide(query, loaded) {
@@ -126,6 +134,7 @@ export const queries = defineWorker({
     if (query.latest) return [answerLatest(query, query.latest, loaded)]
     if (query.by_id) return [answerByIds(query, query.by_id, loaded)]
     if (query.receipts) return [answerReceipts(query, query.receipts, loaded)]
+    if (query.sent) return [answerSent(query, query.sent, loaded)]
     if (query.sync) return [answerSync(query, query.sync, loaded)]
     return []
   },
@@ -215,6 +224,7 @@ function commandOf(query: Query) {
   if (query.latest) return commands.GET_LATEST_MSG_ID_REQ
   if (query.by_id) return commands.GET_MSG_BY_ID_REQ
   if (query.receipts) return commands.GET_RECEIPTS_REQ
+  if (query.sent) return commands.GET_MSG_BY_ID_REQ
   if (query.sync) return commands.SYNC_REQ
   return undefined
 }
@@ -271,21 +281,31 @@ const answerByIds = (query: Query, request: CIM.Message.IIMGetMsgByIdReq, { byId
     msg_list: infosFor(request.user_id, byIds.get(query)),
   })
 
+const noSuchMessage = (query: Query, command: Parameters<typeof errorNotify>[1]) =>
+  errorNotify(query.origin, command, CIMErrorCode.kCIM_ERR_NOT_FOUND, 'no such message of this user')
+
+function answerSent(query: Query, { user_id }: event.ISentMessage, { sent }: Loaded) {
+  const found = sent.get(query)
+  if (found === undefined) return noSuchMessage(query, commands.GET_MSG_BY_ID_REQ)
+  const session_id = found.to_session_id
+  return answer(query.origin, commands.GET_MSG_BY_ID_RSP, {
+    user_id,
+    session_type: sessionTypeOf(session_id),
+    session_id,
+    msg_list: infosFor(user_id, [found]),
+  })
+}
+
+const sessionTypeOf = (session_id: number) =>
+  isGroupId(session_id) ? CIMSessionType.kCIM_SESSION_TYPE_GROUP : CIMSessionType.kCIM_SESSION_TYPE_SINGLE
+
 function answerReceipts(query: Query, request: CIM.Message.IIMGetReceiptsReq, { receipts }: Loaded) {
   const found = receipts.get(query)
-  if (found === undefined)
-    return errorNotify(
-      query.origin,
-      commands.GET_RECEIPTS_REQ,
-      CIMErrorCode.kCIM_ERR_NOT_FOUND,
-      'no such message of this user',
-    )
+  if (found === undefined) return noSuchMessage(query, commands.GET_RECEIPTS_REQ)
   return answer(query.origin, commands.GET_RECEIPTS_RSP, {
     user_id: request.user_id,
     msg_id: request.msg_id,
-    session_type: isGroupId(found.session_id)
-      ? CIMSessionType.kCIM_SESSION_TYPE_GROUP
-      : CIMSessionType.kCIM_SESSION_TYPE_SINGLE,
+    session_type: sessionTypeOf(found.session_id),
     session_id: found.session_id,
     server_msg_id: found.server_msg_id,
     read_user_id: [...found.read],

@@ -72,7 +72,8 @@ export interface Calls {
   query(request: FastifyRequest, userId: number, query: Query, expected: CommandName): Promise<Uint8Array>
 }
 
-function idempotencyKeyOf({ headers }: FastifyRequest): string | undefined {
+/** The app server's name for a POST, so that a repetition changes nothing. @throws Fault 400 */
+export function idempotencyKeyOf({ headers }: FastifyRequest): string | undefined {
   const key = headers['idempotency-key']
   if (key === undefined) return undefined
   if (typeof key === 'string' && /^[\x21-\x7e]{1,255}$/.test(key)) return key

@@ -4,17 +4,13 @@ import { randomBytes } from 'node:crypto'
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { Socket } from 'node:net'
-import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
+import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
-import {
-  jsonSchemaTransform,
-  serializerCompiler,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from 'fastify-type-provider-zod'
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { HttpContext } from '../context.js'
 import { createGuard } from './access.js'
-import { createCalls } from './calls.js'
+import { createCalls, idempotencyKeyOf } from './calls.js'
+import { describeCalls } from './description.js'
 import { badRequest, errorBody, Fault, faultOf } from './faults.js'
 import type { Api } from './rest.js'
 import { contactRoutes } from './routes/contacts.js'
@@ -43,6 +39,8 @@ export interface HttpServer {
   stop(): Promise<void>
 }
 
+const newTraceId = (): string => randomBytes(16).toString('hex')
+
 /** The caller's trace where it sends one (W3C traceparent, or 32 hexadecimal digits), else a new one. */
 function traceIdOf({ headers }: { headers: IncomingMessage['headers'] }): string {
   const given = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(String(headers.traceparent))?.[1]
@@ -51,7 +49,7 @@ function traceIdOf({ headers }: { headers: IncomingMessage['headers'] }): string
     String(headers['x-request-id'] ?? '')
       .replaceAll('-', '')
       .toLowerCase()
-  return /^(?!0{32})[0-9a-f]{32}$/.test(id) ? id : randomBytes(16).toString('hex')
+  return /^(?!0{32})[0-9a-f]{32}$/.test(id) ? id : newTraceId()
 }
 
 /** HTTPS where there is a certificate, which is renewed without a restart. */
@@ -98,7 +96,8 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
         : ['400 Bad Request', badRequest('this is not HTTP')]
   const body = JSON.stringify(errorBody(fault as Fault))
   const head = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`
-  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${body}`)
+  const id = `x-request-id: ${newTraceId()}`
+  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n${id}\r\n\r\n${body}`)
 }
 
 /** Answers a failure with its fault; the same for what fastify refuses before it has found the route. */
@@ -119,17 +118,6 @@ function observe(api: FastifyInstance, { metrics }: HttpContext): void {
   })
 }
 
-const description: NonNullable<FastifyDynamicSwaggerOptions['openapi']> = {
-  openapi: '3.1.0',
-  info: {
-    title: 'CoffeeChat',
-    version: '1',
-    description: 'Ids are decimal strings, times are milliseconds.',
-  },
-  components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
-  security: [{ bearer: [] }],
-}
-
 /** Makes the server with all its routes, not listening yet. */
 export async function createApi(context: HttpContext): Promise<FastifyInstance> {
   const { config } = context
@@ -141,7 +129,9 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
     forceCloseConnections: 'idle',
     return503OnClosing: false, // what came in before the end is answered like any other
     clientErrorHandler: refuseMalformed,
-    frameworkErrors: (error, _request, reply) => answerWith(badRequest(error.message), reply),
+    // No hook runs before these.
+    frameworkErrors: (error, request, reply) =>
+      answerWith(badRequest(error.message), reply.header('x-request-id', request.id)),
     routerOptions: { maxParamLength: 128 },
   }).withTypeProvider<ZodTypeProvider>()
   const calls = createCalls(context)
@@ -156,11 +146,11 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
     request.caller = { kind: 'app' }
   })
   api.addHook('onRequest', createGuard(context, calls))
-  // A call without a body is one with an empty body.
   api.addHook('preValidation', async (request) => {
-    request.body ??= {}
+    if (request.method === 'POST') idempotencyKeyOf(request)
+    request.body ??= {} // a call without a body is one with an empty body
   })
-  await api.register(swagger, { openapi: description, transform: jsonSchemaTransform })
+  await api.register(swagger, describeCalls)
   for (const add of [
     operationRoutes,
     userRoutes,

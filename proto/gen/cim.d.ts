@@ -7404,6 +7404,9 @@ export namespace coffeechat {
             /** QueryRequested receipts. */
             receipts: (CIM.Message.IMGetReceiptsReq|null);
 
+            /** QueryRequested sent. */
+            sent: (coffeechat.event.SentMessage|null);
+
             /**
              * Encodes the specified QueryRequested message. Does not implicitly {@link coffeechat.event.QueryRequested.verify|verify} messages.
              * @param message QueryRequested message or plain object to encode
@@ -7452,12 +7455,78 @@ export namespace coffeechat {
                 /** QueryRequested receipts */
                 receipts?: (CIM.Message.IMGetReceiptsReq.$Properties|null);
 
+                /** QueryRequested sent */
+                sent?: (coffeechat.event.SentMessage.$Properties|null);
+
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
             }
 
             /** Shape of a QueryRequested. */
             type $Shape = coffeechat.event.QueryRequested.$Properties;
+        }
+
+        /**
+         * Properties of a SentMessage.
+         * @deprecated Use coffeechat.event.SentMessage.$Properties instead.
+         */
+        interface ISentMessage extends coffeechat.event.SentMessage.$Properties {
+        }
+
+        /** Represents a SentMessage. */
+        class SentMessage {
+
+            /**
+             * Constructs a new SentMessage.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.SentMessage.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** SentMessage user_id. */
+            user_id: number;
+
+            /** SentMessage msg_id. */
+            msg_id: string;
+
+            /**
+             * Encodes the specified SentMessage message. Does not implicitly {@link coffeechat.event.SentMessage.verify|verify} messages.
+             * @param message SentMessage message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.SentMessage.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a SentMessage message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.SentMessage & coffeechat.event.SentMessage.$Shape} SentMessage
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.SentMessage & coffeechat.event.SentMessage.$Shape;
+        }
+
+        namespace SentMessage {
+
+            /** Properties of a SentMessage. */
+            interface $Properties {
+
+                /** SentMessage user_id */
+                user_id: number;
+
+                /** SentMessage msg_id */
+                msg_id: string;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a SentMessage. */
+            type $Shape = coffeechat.event.SentMessage.$Properties;
         }
 
         /**

@@ -10640,6 +10640,7 @@ export const coffeechat = $root.coffeechat = (() => {
             QueryRequested.prototype.by_id = null;
             QueryRequested.prototype.sync = null;
             QueryRequested.prototype.receipts = null;
+            QueryRequested.prototype.sent = null;
 
             QueryRequested.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -10662,6 +10663,8 @@ export const coffeechat = $root.coffeechat = (() => {
                     $root.CIM.List.CIMSyncReq.encode(message.sync, writer.uint32(58).fork(), _depth + 1).ldelim();
                 if (message.receipts != null && $Object.hasOwnProperty.call(message, "receipts"))
                     $root.CIM.Message.IMGetReceiptsReq.encode(message.receipts, writer.uint32(66).fork(), _depth + 1).ldelim();
+                if (message.sent != null && $Object.hasOwnProperty.call(message, "sent"))
+                    $root.coffeechat.event.SentMessage.encode(message.sent, writer.uint32(74).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -10743,6 +10746,12 @@ export const coffeechat = $root.coffeechat = (() => {
                             message.receipts = $root.CIM.Message.IMGetReceiptsReq.decode(reader, reader.size(), $undefined, _depth + 1, message.receipts);
                             continue;
                         }
+                    case 9: {
+                            if (wireType !== 2)
+                                break;
+                            message.sent = $root.coffeechat.event.SentMessage.decode(reader, reader.size(), $undefined, _depth + 1, message.sent);
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -10765,6 +10774,96 @@ export const coffeechat = $root.coffeechat = (() => {
             };
 
             return QueryRequested;
+        })();
+
+        event.SentMessage = (function() {
+
+            const SentMessage = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            SentMessage.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            SentMessage.prototype.msg_id = "";
+
+            SentMessage.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(18).string(message.msg_id);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            SentMessage.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.SentMessage();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.msg_id = reader.string();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "msg_id"))
+                    throw $util.ProtocolError("missing required 'msg_id'", { instance: message });
+                return message;
+            };
+
+            return SentMessage;
         })();
 
         event.ReadRequested = (function() {

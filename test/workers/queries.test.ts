@@ -78,6 +78,7 @@ function ports(
       latest: remember(answers.copies?.at(-1)),
     },
     receipts: { of: remember(answers.receipts) },
+    sentMessages: { of: remember(answers.copies?.[0]) },
     timelines: { pages: remember(answers.timeline ?? { messages: [], next_cursor: 0, has_more: false }) },
     pullLimits: { HISTORY_LIMIT_DEFAULT: 20, HISTORY_LIMIT_MAX: 100, MAX_RESPONSE_BYTES: maxBytes },
   }

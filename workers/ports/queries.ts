@@ -53,6 +53,17 @@ export interface MessageHistory<Stranger = NeverMember> {
   byIds(asked: readonly ByIdAsked[]): Promise<readonly (readonly MessageCopy[] | Stranger)[]>
 }
 
+/** A message by its sender and the sender's name for it. */
+export interface SentAsked {
+  readonly user_id: number
+  readonly msg_id: string
+}
+
+export interface SentMessages {
+  /** One per question, in order, as its sender has it; undefined where the user sent no such message. */
+  of(asked: readonly SentAsked[]): Promise<readonly (MessageCopy | undefined)[]>
+}
+
 export interface SessionsAsked {
   readonly user_id: number
   /** Only sessions that changed at or after this second. */

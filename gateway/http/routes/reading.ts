@@ -124,6 +124,34 @@ function historyRoutes(api: Api, { calls, context }: Rest): void {
   )
 }
 
+const messagePath = z.object({
+  from_user_id: userId,
+  msg_id: text('characters', fieldLimits.msg_id.max, fieldLimits.msg_id.min),
+})
+
+/** One message, as its sender has it. */
+function messageRoute(api: Api, { calls }: Rest): void {
+  api.get(
+    '/v1/messages/:from_user_id/:msg_id',
+    {
+      config: ofClients,
+      schema: {
+        ...about('A message, by its sender and msg_id'),
+        params: messagePath,
+        response: { 200: messageSchema, ...failures },
+      },
+    },
+    async (request) => {
+      const { from_user_id: user_id, msg_id } = request.params
+      requireSelf(request.caller, user_id)
+      const body = await calls.query(request, user_id, { sent: { user_id, msg_id } }, 'GET_MSG_BY_ID_RSP')
+      const [message] = commands.GET_MSG_BY_ID_RSP.type.decode(body).msg_list
+      if (message === undefined) throw new Error('the answer holds no message')
+      return messageJson(message)
+    },
+  )
+}
+
 const receiptsSchema = z.object({
   session_id: z.string(),
   session_type: z.number(),
@@ -141,10 +169,7 @@ function receiptRoutes(api: Api, { calls }: Rest): void {
       config: ofClients,
       schema: {
         ...about('Who has received and who has read a message'),
-        params: z.object({
-          from_user_id: userId,
-          msg_id: text('characters', fieldLimits.msg_id.max, fieldLimits.msg_id.min),
-        }),
+        params: messagePath,
         response: { 200: receiptsSchema, ...failures },
       },
     },
@@ -223,6 +248,7 @@ function markRoutes(api: Api, { calls }: Rest): void {
 export function readingRoutes(api: Api, rest: Rest): void {
   sessionRoutes(api, rest)
   historyRoutes(api, rest)
+  messageRoute(api, rest)
   receiptRoutes(api, rest)
   markRoutes(api, rest)
 }

@@ -121,6 +121,7 @@ test('the OpenAPI 3.1 description has every call', async () => {
     'GET /v1/gateways',
     'GET /v1/groups/{group_id}',
     'GET /v1/groups/{group_id}/members',
+    'GET /v1/messages/{from_user_id}/{msg_id}',
     'GET /v1/messages/{from_user_id}/{msg_id}/receipts',
     'GET /v1/users/{user_id}',
     'GET /v1/users/{user_id}/devices',
@@ -159,6 +160,35 @@ test('the page to try the API runs its own script and nothing else', async () =>
   }
 })
 
+test('every POST is described with its Idempotency-Key, and refuses one that is none', async () => {
+  const { body } = await call('GET', '/openapi.json', { bearer: null })
+  type Described = { post?: { parameters?: { in: string; name: string }[] } }
+  for (const [path, { post }] of Object.entries(body.paths as Record<string, Described>))
+    if (post)
+      assert.ok(
+        post.parameters?.some((each) => each.in === 'header' && each.name === 'idempotency-key'),
+        path,
+      )
+  for (const key of ['', 'two words', 'x'.repeat(256), 'ü'])
+    for (const path of ['/v1/users', '/v1/messages', '/v1/users/1/messages:ack']) {
+      const answer = await call('POST', path, { body: {}, headers: { 'idempotency-key': key } })
+      assert.equal(answer.status, 400)
+      assert.match(answer.body.error.message, /Idempotency-Key/)
+    }
+})
+
+test('every response has x-request-id: the caller’s trace where it has one', async () => {
+  const id = '0123456789abcdef0123456789abcdef'
+  const given = [{ traceparent: `00-${id}-0123456789abcdef-01` }, { 'x-request-id': id }]
+  for (const headers of given)
+    assert.equal((await call('GET', '/healthz', { headers })).headers['x-request-id'], id)
+  const paths = ['/healthz', '/v1/users/404', '/v1/users/x', '/nowhere', '/v1/users/%ff', '/openapi.json']
+  for (const path of paths) {
+    const { headers } = await call('GET', path, { headers: { 'x-request-id': 'no trace id' } })
+    assert.match(String(headers['x-request-id']), /^[0-9a-f]{32}$/, path)
+  }
+})
+
 test('a URL that is not one, and what is no HTTP, are refused in the same shape', async () => {
   const { status, body } = await call('GET', '/v1/users/%ff')
   assert.deepEqual([status, body.error.code], [400, 'BAD_REQUEST'])
@@ -167,5 +197,6 @@ test('a URL that is not one, and what is no HTTP, are refused in the same shape'
   socket.write('no HTTP\r\n\r\n')
   let answer = ''
   for await (const chunk of socket) answer += chunk
+  assert.match(answer, /^x-request-id: [0-9a-f]{32}\r$/m)
   assert.match(answer, /^HTTP\/1\.1 400 .*\r\n\r\n\{"error":\{"code":"BAD_REQUEST"/s)
 })

@@ -64,6 +64,34 @@ test('a msg_id that names another message is refused with 409 ERROR', async () =
   assert.deepEqual([answer.status, answer.body.error.code], [409, 'ERROR'])
 })
 
+test('a message is found by its sender and msg_id, with what was sent', async () => {
+  const msg_id = randomUUID()
+  const sent = await send({ msg_id, text: 'findable ☕' })
+  const found = await call('GET', `/v1/messages/1/${msg_id}`)
+  assert.equal(found.status, 200)
+  const { from_user_id, to_session_id, session_type, server_msg_id, text, create_time } = found.body
+  assert.deepEqual([from_user_id, to_session_id, session_type, text], ['1', '2', 1, 'findable ☕'])
+  assert.deepEqual([server_msg_id, create_time], [sent.body.server_msg_id, sent.body.create_time])
+  const group = await call('POST', '/v1/groups', { body: { owner_id: '1', group_name: 'g', members: ['2'] } })
+  const inGroup = randomUUID()
+  await send({ msg_id: inGroup, to_user_id: undefined, group_id: group.body.group_id })
+  const { body } = await call('GET', `/v1/messages/1/${inGroup}`)
+  assert.deepEqual([body.to_session_id, body.session_type], [group.body.group_id, 2])
+})
+
+test('a message that its named sender did not send is a 404; a client finds its own only', async () => {
+  const msg_id = randomUUID()
+  await send({ msg_id })
+  for (const path of [`1/${randomUUID()}`, `2/${msg_id}`]) {
+    const { status, body } = await call('GET', `/v1/messages/${path}`)
+    assert.deepEqual([status, body.error.code], [404, 'NOT_FOUND'])
+  }
+  const tokenOf = async (user: number) => (await call('GET', `/v1/users/${user}/token`)).body.token
+  const get = async (user: number) =>
+    (await call('GET', `/v1/messages/1/${msg_id}`, { bearer: await tokenOf(user) })).status
+  assert.deepEqual([await get(1), await get(2)], [200, 403])
+})
+
 test('history shows the conversation in rising order, page by page to its beginning', async () => {
   for (let n = 1; n <= 5; n++) await send({ from_user_id: '3', to_user_id: '4', text: `${n} ☕` })
   const numbers: string[][] = []

@@ -19,6 +19,7 @@ import { createPool } from '../../../infra/postgres/pool.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
 import { createReceipts } from '../../../infra/postgres/receipts.js'
 import { createRobotDirectory } from '../../../infra/postgres/robots.js'
+import { createSentMessages } from '../../../infra/postgres/sent-messages.js'
 import { createSessionLists } from '../../../infra/postgres/sessions.js'
 import { createTimelines } from '../../../infra/postgres/timelines.js'
 import { createNickNames, createUserChanges, createUserDirectory } from '../../../infra/postgres/users.js'
@@ -108,6 +109,7 @@ type PortsOfTheWorkers = Pick<
   | 'sessionLists'
   | 'history'
   | 'receipts'
+  | 'sentMessages'
   | 'timelines'
   | 'pullLimits'
   | 'reads'
@@ -131,6 +133,7 @@ function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
     sessionLists: createSessionLists(pool),
     history: createMessageHistory(pool),
     receipts: createReceipts(pool),
+    sentMessages: createSentMessages(pool),
     timelines: createTimelines(pool),
     pullLimits: config,
     reads: createReadMarks(pool),

@@ -170,6 +170,10 @@ test('the devices that are present are listed, and one client type can be kicked
   await rest.logIn(40, 3, 6)
   const { devices } = (await call('GET', '/v1/users/40/devices')).body
   assert.deepEqual(devices.map(({ client_type }: { client_type: number }) => client_type).sort(), [1, 3])
+  const first = (await call('GET', '/v1/users/40/devices?limit=1')).body
+  const second = (await call('GET', `/v1/users/40/devices?limit=1&cursor=${first.cursor}`)).body
+  assert.deepEqual([[...first.devices, ...second.devices], second.cursor], [devices, undefined])
+  assert.equal((await call('GET', '/v1/users/40/devices?cursor=x')).body.error.field, 'cursor')
   assert.deepEqual(
     [(await call('POST', '/v1/users/40:kick', { body: { client_type: 3 } })).status, kicksOf(40).length],
     [200, 1],
