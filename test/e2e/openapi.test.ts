@@ -19,8 +19,10 @@ const checks = [
   'content_type_conformance',
   'response_schema_conformance',
 ]
-const examples = 12
-const limit_ms = 90_000
+const examples = 8
+/** Of what it says when it fails. */
+const shown_characters = 6_000
+const limit_ms = 120_000
 
 let system: System
 before(async () => {
@@ -43,13 +45,13 @@ test('every call answers what is described, and none with a 5xx, whatever is sen
     ...['--header', `Authorization: Bearer ${system.apiKey}`],
     ...['--checks', checks.join(',')],
     ...['--phases', 'examples,coverage,fuzzing'],
-    ...['--max-examples', String(examples), '--seed', '1', '--workers', '2'],
+    ...['--max-examples', String(examples), '--seed', '1'],
     ...['--continue-on-failure', '--generation-database', 'none', '--no-shrink', '--warnings', 'off'],
   ] as const
   const tester = run(command, { cwd })
   const late = setTimeout(() => tester.child.kill('SIGKILL'), limit_ms)
   const code = await tester.ended()
   clearTimeout(late)
-  assert.equal(code, 0, tester.said())
+  assert.equal(code, 0, tester.said().slice(0, shown_characters))
   t.diagnostic(/(\d+ generated|\d+ test cases).*/.exec(tester.said())?.[0] ?? '')
 })
