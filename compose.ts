@@ -19,7 +19,8 @@ import { createMessageHistory } from './infra/postgres/history.js'
 import { createMessageStore } from './infra/postgres/messages.js'
 import { migrate } from './infra/postgres/migrate.js'
 import { createPool } from './infra/postgres/pool.js'
-import { createGroupNames, createPushLedger, createPushTargets } from './infra/postgres/push.js'
+import { createGroupNames, createPushTargets } from './infra/postgres/push.js'
+import { createPushLedger } from './infra/postgres/push-ledger.js'
 import { createReadMarks } from './infra/postgres/reads.js'
 import { createReceipts } from './infra/postgres/receipts.js'
 import { createRobotDirectory } from './infra/postgres/robots.js'
@@ -38,6 +39,7 @@ import { createEndedGates, createGateDirectory, createGateLease, nextEpoch } fro
 import { createLocks } from './infra/redis/locks.js'
 import { createPhones, forgettingPhones } from './infra/redis/phones.js'
 import { createDevicePresence, createPresence } from './infra/redis/presence.js'
+import { createPushRates } from './infra/redis/push-rates.js'
 import { createRobotCaller } from './infra/robots/webhook.js'
 import { createTokenSigner } from './infra/tokens.js'
 import type { Bus, TopicSettings } from './schemas/bus.js'
@@ -197,7 +199,10 @@ function workerPorts(
     pushTargets: createPushTargets(pool),
     groupNames: createGroupNames(pool),
     pushLedger: createPushLedger(pool),
+    pushRates: createPushRates({ redis, keys, perMinute: config.PUSH_RATE_PER_MINUTE }),
     pushPreview: config.PUSH_PREVIEW,
+    pushDelays_ms: config.PUSH_RETRY_DELAYS_MS,
+    pushRetries: config.PUSH_RETRIES,
     notifier: createPushNotifier(config, roles, log),
     delays_ms: config.DELIVERY_CHECK_DELAYS_MS,
     maxAge_ms: config.DELIVERY_MAX_AGE_MS,
@@ -216,6 +221,7 @@ const workerFrame = (config: Config, bus: Bus, metrics: ProcessMetrics, log: Log
   ackFlushCron: config.ACK_FLUSH_CRON,
   delayOf({ delay, delays }) {
     if (delay === undefined) return undefined
+    if (delays === 'push') return config.PUSH_RETRY_DELAYS_MS[delay]
     return (delays === 'robot' ? config.ROBOT_RETRY_DELAYS_MS : config.DELIVERY_CHECK_DELAYS_MS)[delay]
   },
   observe({ worker, events, rejected, duration_ms, age_ms }) {

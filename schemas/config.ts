@@ -163,6 +163,19 @@ export const settings = {
     '5000,30000,120000',
     'delays after which a robot that did not answer is asked again',
   ),
+  PUSH_RETRY_DELAYS_MS: setting(
+    list
+      .transform((items) => items.map(Number))
+      .pipe(z.array(z.number().int().min(100).max(3_600_000)).length(3)),
+    '10000,60000,600000',
+    'delays after which a notification is tried again; the last one repeats',
+  ),
+  PUSH_RETRIES: setting(
+    count(0, 100),
+    '8',
+    'how often a notification is tried again, then it is a dead letter',
+  ),
+  PUSH_RATE_PER_MINUTE: setting(count(1, 100_000), '60', 'notifications a minute that one device is shown'),
   DELIVERY_MAX_AGE_MS: setting(ms(1_000, 604_800_000), '86400000', 'older messages are not delivered again'),
   LEASE_MS: setting(ms(1_000, 60_000), '12000', "a gateway's lease; renewed every third of it"),
   DRAIN_MS: setting(ms(0, 600_000), '5000', 'over how long a stopping gateway spreads its clients'),

@@ -29,8 +29,8 @@ export interface Topic<Name extends string = string, E = unknown> extends Codec<
   readonly partitions: 'busy' | number
   /** Falls due this long after its append; the broker stamps the time. */
   readonly delay?: 0 | 1 | 2
-  /** Whose delays: those of robots, else those of the delivery checks. */
-  readonly delays?: 'robot'
+  /** Whose delays: those of robots, of offline push, else those of the delivery checks. */
+  readonly delays?: 'robot' | 'push'
   readonly maxMessageBytes?: number
   /** Read or written by businesses. */
   readonly external?: 'read' | 'written'
@@ -129,6 +129,19 @@ const robotTopic = <const Name extends string>(name: Name, purpose: string, dela
     purpose,
     ...proto(event.RobotRequested),
   })
+const pushRetry = <const Name extends string>(name: Name, delay: 0 | 1 | 2) =>
+  topic<Name, event.IPushRetry>({
+    name,
+    payload: 'PushRetry',
+    key: ({ triggered: { reader_user_id, device } }) => `${reader_user_id}:${deviceKey(device)}`,
+    partitions: 2,
+    retention_ms: 3 * day_ms,
+    delay,
+    delays: 'push',
+    purpose: 'a notification whose provider gave no answer, or asked for a pause',
+    ...proto(event.PushRetry),
+  })
+
 const robotAgain = 'a message whose robot did not answer, to be asked again'
 
 const answerBytes = 6 * 1024 * 1024
@@ -232,6 +245,9 @@ export const topics = {
   robotRetry5s: robotTopic('robot.retry.5s', robotAgain, 0),
   robotRetry30s: robotTopic('robot.retry.30s', robotAgain, 1),
   robotRetry120s: robotTopic('robot.retry.120s', robotAgain, 2),
+  pushRetry10s: pushRetry('push.retry.10s', 0),
+  pushRetry60s: pushRetry('push.retry.60s', 1),
+  pushRetry600s: pushRetry('push.retry.600s', 2),
   presenceChanged: topic<'presence.changed', PresenceChangedJson>({
     name: 'presence.changed',
     payload: 'PresenceChangedJson',

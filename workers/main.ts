@@ -10,7 +10,7 @@ import { type Frame, type RunningWorker, runWorker } from './kit/runner.js'
 import type { AnyWorker, WorkerDefinition } from './kit/worker.js'
 import { login } from './login.worker.js'
 import { messageStore } from './message-store.worker.js'
-import { offlinePush } from './offline-push.worker.js'
+import { offlinePush, offlinePush10s, offlinePush60s, offlinePush600s } from './offline-push.worker.js'
 import { queries } from './queries.worker.js'
 import { readMarker } from './read-marker.worker.js'
 import { robots, robots5s, robots30s, robots120s } from './robots.worker.js'
@@ -23,7 +23,7 @@ export const workerRoles = {
   'ack-tracker': [ackTracker],
   'delivery-check': [deliveryCheck5s, deliveryCheck15s, deliveryCheck60s],
   'delivery-missed': [deliveryMissed],
-  'offline-push': [offlinePush],
+  'offline-push': [offlinePush, offlinePush10s, offlinePush60s, offlinePush600s],
   login: [login],
   queries: [queries],
   'read-marker': [readMarker],

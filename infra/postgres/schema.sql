@@ -167,7 +167,24 @@ CREATE TABLE im_push_ledger (
   attempts integer NOT NULL DEFAULT 0,
   created bigint NOT NULL,
   updated bigint NOT NULL,
+  conversation text COLLATE "C",
+  server_msg_id bigint NOT NULL DEFAULT 0,
+  round integer NOT NULL DEFAULT 0,
   CONSTRAINT im_push_ledger_pkey PRIMARY KEY (reader_id, device, from_id, client_msg_id)
+);
+
+CREATE TABLE im_push_settings (
+  user_id bigint NOT NULL,
+  quiet_from smallint,
+  quiet_to smallint,
+  time_zone text,
+  mentions boolean NOT NULL DEFAULT true,
+  preview boolean NOT NULL DEFAULT true,
+  updated bigint NOT NULL,
+  CONSTRAINT im_push_settings_check CHECK ((((quiet_from IS NULL) = (quiet_to IS NULL)) AND ((quiet_from IS NULL) = (time_zone IS NULL)))),
+  CONSTRAINT im_push_settings_pkey PRIMARY KEY (user_id),
+  CONSTRAINT im_push_settings_quiet_from_check CHECK (((quiet_from >= 0) AND (quiet_from <= 1439))),
+  CONSTRAINT im_push_settings_quiet_to_check CHECK (((quiet_to >= 0) AND (quiet_to <= 1439)))
 );
 
 CREATE TABLE im_push_token (
@@ -271,6 +288,10 @@ CREATE INDEX im_message_send_2_from_id_to_id_msg_id_idx ON public.im_message_sen
 CREATE INDEX im_message_send_3_from_id_to_id_msg_id_idx ON public.im_message_send_3 USING btree (from_id, to_id, msg_id);
 
 CREATE INDEX im_message_send_history ON ONLY public.im_message_send USING btree (from_id, to_id, msg_id);
+
+CREATE INDEX im_push_ledger_newest ON public.im_push_ledger USING btree (reader_id, created);
+
+CREATE INDEX im_push_token_installation ON public.im_push_token USING btree (provider, md5(token));
 
 CREATE INDEX im_user_request_age ON public.im_user_request USING btree (created);
 

@@ -1,7 +1,6 @@
 /**
- * Notifies one device: its addresses in order, each with a few attempts in place. An attempt whose outcome is
- * unknown is repeated with the same notification id; what is still unknown after that counts as failed. That is
- * the whole of it for now: a topic for later attempts comes with the other providers.
+ * Notifies one device: its addresses in order, each with a second attempt at once where the first got no answer. What
+ * is unknown after that is for the delay topics: another round starts at the address where this one ended.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type {
@@ -28,14 +27,13 @@ export interface NotifierSettings {
   readonly rest_ms?: number
 }
 
-const longestRetryAfter_ms = 3_000
-
 interface Attempted {
   readonly answer: ProviderAnswer
   readonly attempts: number
 }
 
 interface Address {
+  readonly name: string
   readonly provider: PushProvider
   readonly address: PushAddress | undefined
 }
@@ -48,27 +46,31 @@ export function createNotifier(settings: NotifierSettings): Notifier {
   const attempt = createAttempts(settings)
 
   const addressed = (addresses: readonly PushAddress[]): Address[] => {
-    if (addresses.length === 0) return fallback.needsToken ? [] : [{ provider: fallback, address: undefined }]
-    return addresses.map((address) => ({ provider: providers.get(address.provider) ?? fallback, address }))
+    if (addresses.length === 0)
+      return fallback.needsToken ? [] : [{ name: fallback.name, provider: fallback, address: undefined }]
+    return addresses.map((address) => ({
+      name: address.provider,
+      provider: providers.get(address.provider) ?? fallback,
+      address,
+    }))
   }
 
   return {
-    async notify(notification, addresses) {
+    async notify(notification, addresses, from) {
+      const all = addressed(addresses)
+      const left = from ? all.slice(all.findIndex(({ name }) => name === from)) : all
       const dead: DeadToken[] = []
       let last: Omit<Notified, 'dead'> = {
-        state: 'failed',
+        outcome: 'refused',
         provider: null,
         answer: 'no push token',
         attempts: 0,
       }
-      for (const { provider, address } of addressed(addresses)) {
+      // Where it was left at is gone: elsewhere it might be shown a second time.
+      if (from && !all.some(({ name }) => name === from)) return { ...last, dead }
+      for (const { name, provider, address } of left) {
         const { answer, attempts } = await attempt(provider, notification, address)
-        last = {
-          state: answer.kind === 'accepted' ? 'sent' : 'failed',
-          provider: provider.name,
-          answer: answer.answer,
-          attempts: last.attempts + attempts,
-        }
+        last = { ...summaryOf(answer), provider: name, attempts: last.attempts + attempts }
         // After an unknown outcome another provider might show it a second time.
         if (answer.kind !== 'refused') break
         if (answer.tokenIsDead && address)
@@ -79,8 +81,15 @@ export function createNotifier(settings: NotifierSettings): Notifier {
   }
 }
 
+function summaryOf(answered: ProviderAnswer): Pick<Notified, 'outcome' | 'answer' | 'retryAfter_ms'> {
+  const { kind, answer } = answered
+  if (kind !== 'unknown') return { outcome: kind === 'accepted' ? 'sent' : 'refused', answer }
+  const { retryAfter_ms } = answered
+  return { outcome: 'unknown', answer, ...(retryAfter_ms === undefined ? {} : { retryAfter_ms }) }
+}
+
 function createAttempts({
-  pauses_ms = [500, 1_500],
+  pauses_ms = [300],
   attemptTimeout_ms = 5_000,
   total_ms = 9_500,
   failuresBeforeRest = 8,
@@ -104,15 +113,12 @@ function createAttempts({
     for (let attempts = 1; ; attempts++) {
       const timeout_ms = Math.min(attemptTimeout_ms, deadline - Date.now())
       const answer = await provider.send(notification, address, timeout_ms)
-      if (answer.kind !== 'unknown') {
+      if (answer.kind !== 'unknown' || answer.retryAfter_ms !== undefined) {
         state.silent = 0
         return { answer, attempts }
       }
-      const wait_ms = Math.max(
-        pauses_ms[attempts - 1] ?? Number.POSITIVE_INFINITY,
-        Math.min(answer.retryAfter_ms ?? 0, longestRetryAfter_ms),
-      )
-      if (Date.now() + wait_ms >= deadline) {
+      const wait_ms = pauses_ms[attempts - 1]
+      if (wait_ms === undefined || Date.now() + wait_ms >= deadline) {
         state.silent += 1
         if (state.silent >= failuresBeforeRest) state.restsUntil = Date.now() + rest_ms
         return { answer, attempts }

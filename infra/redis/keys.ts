@@ -14,6 +14,7 @@
  * | acks:{p}:claim         | hash   | 1 day  | token of the tracker that owns it, time it has handled | ack-tracker |
  * | acks-partitions        | set    | none   | partitions that were ever claimed                  | ack-tracker |
  * | phones:{user}          | string | 10 min | JSON list of deviceKeys to notify when offline, or who is reading it | delivery, login, users |
+ * | push-rate:{user}|device | string | 60 s | notifications of one device in this minute       | offline-push |
  * | workers                | hash   | 10 s   | role|process → ms:database                         | every worker process |
  * | login-failures:user:{user}, login-failures:address:{address} | string | 60 s | wrong tokens | login |
  * | lock:{name}            | string | its limit | token of the holder                             | presence |
@@ -34,6 +35,7 @@ export const redisKeys = (prefix: string) => ({
   acksClaim: (partition: number) => `${prefix}acks:{${partition}}:claim`,
   acksPartitions: `${prefix}acks-partitions`,
   phones: (userId: number) => `${prefix}phones:{${userId}}`,
+  pushRate: (userId: number, device: string) => `${prefix}push-rate:{${userId}}|${device}`,
   workers: `${prefix}workers`,
   failuresOfUser: (userId: number) => `${prefix}login-failures:user:{${userId}}`,
   failuresOfAddress: (address: string) => `${prefix}login-failures:address:{${address}}`,

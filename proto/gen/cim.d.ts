@@ -7192,6 +7192,75 @@ export namespace coffeechat {
             type $Shape = coffeechat.event.PushTriggered.$Properties;
         }
 
+        /**
+         * Properties of a PushRetry.
+         * @deprecated Use coffeechat.event.PushRetry.$Properties instead.
+         */
+        interface IPushRetry extends coffeechat.event.PushRetry.$Properties {
+        }
+
+        /** Represents a PushRetry. */
+        class PushRetry {
+
+            /**
+             * Constructs a new PushRetry.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.PushRetry.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** PushRetry triggered. */
+            triggered: coffeechat.event.PushTriggered;
+
+            /** PushRetry round. */
+            round: number;
+
+            /** PushRetry not_before. */
+            not_before: (number|null);
+
+            /**
+             * Encodes the specified PushRetry message. Does not implicitly {@link coffeechat.event.PushRetry.verify|verify} messages.
+             * @param message PushRetry message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.PushRetry.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a PushRetry message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.PushRetry & coffeechat.event.PushRetry.$Shape} PushRetry
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.PushRetry & coffeechat.event.PushRetry.$Shape;
+        }
+
+        namespace PushRetry {
+
+            /** Properties of a PushRetry. */
+            interface $Properties {
+
+                /** PushRetry triggered */
+                triggered: coffeechat.event.PushTriggered.$Properties;
+
+                /** PushRetry round */
+                round: number;
+
+                /** PushRetry not_before */
+                not_before?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a PushRetry. */
+            type $Shape = coffeechat.event.PushRetry.$Properties;
+        }
+
         /** PushReason enum. */
         enum PushReason {
 

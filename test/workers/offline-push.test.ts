@@ -2,160 +2,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { coffeechat } from '../../proto/index.js'
-import { type DeviceName, deviceKey } from '../../schemas/ids.js'
-import { offlinePush, type PushPorts } from '../../workers/offline-push.worker.js'
-import type { CopyKey, MessageForReader } from '../../workers/ports/messages.js'
-import type {
-  Notification,
-  Notified,
-  PushKey,
-  PushLedger,
-  PushOutcome,
-  PushTarget,
-} from '../../workers/ports/push.js'
-import type { User } from '../../workers/ports/users.js'
+import { isQuiet } from '../../workers/kit/push-rules.js'
+import {
+  offlinePush10s,
+  offlinePush60s,
+  offlinePush600s,
+  type PushPorts,
+} from '../../workers/offline-push.worker.js'
+import type { PushSettings } from '../../workers/ports/push.js'
+import { around, handle, hour_ms, run, trigger, wantsAll } from './push-world.js'
 
-const { PUSH_REASON_OFFLINE, PUSH_REASON_UNACKED } = coffeechat.event.PushReason
-type Trigger = coffeechat.event.IPushTriggered
-
-const trigger = (msg_id: string, more: Partial<Trigger> = {}): Trigger => ({
-  reader_user_id: 1,
-  device: { client_type: 2 },
-  ref: {
-    from_user_id: 2,
-    to_session_id: 1,
-    msg_id,
-    session_type: 1,
-    conversation: 'c:1:2',
-    server_msg_id: 7,
-  },
-  reason: PUSH_REASON_OFFLINE,
-  time: 5,
-  ...more,
-})
-
-interface World {
-  readonly target?: Partial<PushTarget>
-  readonly gone?: boolean
-  readonly read?: boolean
-  readonly acked_by?: readonly string[]
-  readonly pending?: boolean
-  readonly preview?: boolean
-  readonly notified?: Partial<Notified>
-}
-
-const nameOf = (key: { msg_id: string; device: DeviceName }) => `${key.msg_id} on ${deviceKey(key.device)}`
-
-/** A ledger in memory. */
-function ledgerInMemory(told: string[]) {
-  const rows = new Map<string, { id: string; outcome?: PushOutcome }>()
-  const ledger: PushLedger = {
-    async open(openings) {
-      told.push(`open ${openings.length}`)
-      return openings.map((key) => {
-        const row = rows.get(nameOf(key)) ?? { id: `id of ${nameOf(key)}` }
-        rows.set(nameOf(key), row)
-        return row.outcome === undefined ? row.id : undefined
-      })
-    },
-    async settle(outcomes) {
-      told.push(`settle ${outcomes.length}`)
-      for (const outcome of outcomes) {
-        const row = rows.get(nameOf(outcome))
-        if (row) row.outcome = outcome
-      }
-    },
-  }
-  const outcomes = () => [...rows].map(([name, { outcome }]) => [name, outcome?.state, outcome?.answer])
-  const isSettled = (key: PushKey) => rows.get(nameOf(key))?.outcome !== undefined
-  return { ledger, outcomes, isSettled }
-}
-
-const bob: User = {
-  user_id: 2,
-  nick_name: 'Bob',
-  avatar_url: null,
-  attach_info: null,
-  robot_webhook: null,
-  token_version: 1,
-  active: true,
-  created: 0,
-  updated: 0,
-}
-
-const messageOf = ({ from_user_id, msg_id, server_msg_id }: CopyKey): MessageForReader => ({
-  from_user_id,
-  to_session_id: 1,
-  msg_id,
-  server_msg_id,
-  msg_type: 1,
-  msg_data: Buffer.from('see you'),
-  attach: null,
-  mention: [],
-  stored_time: 99,
-})
-
-/** Ports over a world in memory; what they were told lies beside them. */
-function around(world: World = {}) {
-  const shown: Notification[] = []
-  const told: string[] = []
-  const { ledger, outcomes, isSettled } = ledgerInMemory(told)
-  const target = { logged_out: false, addresses: [], settled: false, unread_total: 4, ...world.target }
-  const ports: PushPorts = {
-    pushPreview: world.preview ?? true,
-    maxAge_ms: 1_000,
-    pushTargets: {
-      of: async (keys) => keys.map((key) => ({ ...target, settled: isSettled(key) })),
-      async remove(dead) {
-        told.push(...dead.map((each) => `remove ${each.token}`))
-      },
-    },
-    pushLedger: ledger,
-    notifier: {
-      async notify(notification) {
-        told.push(`notify ${notification.notification_id}`)
-        shown.push(notification)
-        return { state: 'sent', provider: 'log', answer: 'logged', attempts: 1, dead: [], ...world.notified }
-      },
-    },
-    messages: { of: async (keys) => keys.map((key) => (world.gone ? undefined : messageOf(key))) },
-    states: {
-      of: async (keys) => keys.map(() => ({ acked_by: world.acked_by ?? [], read: world.read ?? false })),
-    },
-    pending: {
-      find: async (acks) => ({ acked: acks.map(() => world.pending ?? false), handledUntil: 0 }),
-    },
-    users: { of: async () => new Map([[2, bob]]) },
-    groupNames: { of: async (ids) => new Map(ids.map((id) => [id, `group ${id}`])) },
-    phones: {
-      async forget(users) {
-        told.push(`forget ${users.join()}`)
-      },
-    },
-  }
-  return { ports, shown, told, outcomes }
-}
-
-const place = { topic: '', partition: 0, offset: 0, appended: 0 }
-
-/** As the runner: load, decide each, save. */
-async function handle(triggers: readonly Trigger[], ports: PushPorts): Promise<void> {
-  const loaded = await offlinePush.load?.(
-    triggers,
-    ports,
-    triggers.map(() => place),
-  )
-  assert.ok(loaded)
-  const rows = triggers
-    .flatMap((each) => offlinePush.decide(each, loaded, place))
-    .flatMap((outcome) => (outcome.kind === 'save' ? [outcome.row] : []))
-  if (rows.length > 0)
-    await offlinePush.save?.(
-      rows,
-      ports,
-      rows.map(() => place),
-    )
-}
+const { PUSH_REASON_UNACKED } = coffeechat.event.PushReason
 
 test("a notification has the sender's name, a preview, the exact badge and the conversation", async () => {
   const { ports, shown } = around()
@@ -174,7 +31,7 @@ test("a notification has the sender's name, a preview, the exact badge and the c
       msg_id: 'm',
       server_msg_id: 7,
       time: 99,
-      expires: 1_099,
+      expires: 99 + 24 * hour_ms,
     },
   ])
 })
@@ -229,12 +86,24 @@ test('what a worker left pending is notified again with the same id', async () =
   )
 })
 
+const inBerlin = { from: 22 * 60, to: 7 * 60, time_zone: 'Europe/Berlin' }
+const atNight = Date.parse('2026-07-01T23:30:00Z') // 01:30 in Berlin
+const wants = (more: Partial<PushSettings>) => ({ settings: { ...wantsAll, ...more } })
+
 for (const [why, world] of [
+  ['deactivated', { target: { active: false } }],
   ['logged out', { target: { logged_out: true } }],
   ['message is gone', { gone: true }],
   ['read', { read: true }],
   ['acked', { acked_by: ['2'] }],
   ['acked', { pending: true }],
+  ['too old', { now: 99 + 24 * hour_ms }],
+  ['a newer one was shown', { target: { superseded: true } }],
+  ['muted', { target: { muted: true } }],
+  ['muted', { target: { muted: true }, mention: [3] }],
+  ['muted', { target: { muted: true, ...wants({ mentions: false }) }, mention: [1] }],
+  ['do not disturb', { target: wants({ quiet: { from: 0, to: 0, time_zone: 'UTC' } }) }],
+  ['too many in a minute', { rate: 0 }],
 ] as const)
   test(`nobody is notified where: ${why} ${JSON.stringify(world)}`, async () => {
     const { ports, shown, outcomes } = around(world)
@@ -242,6 +111,52 @@ for (const [why, world] of [
     assert.deepEqual(shown, [])
     assert.deepEqual(outcomes(), [['m on 2', 'suppressed', why]])
   })
+
+for (const world of [
+  { target: { muted: true }, mention: [3, 1] },
+  { target: wants({ quiet: { from: 0, to: 0, time_zone: 'UTC' } }), mention: [1] },
+])
+  test(`who is mentioned is notified all the same: ${JSON.stringify(world)}`, async () => {
+    const { ports, shown } = around(world)
+    await handle([trigger('m')], ports)
+    assert.equal(shown.length, 1)
+  })
+
+for (const [hours, time, quiet] of [
+  [inBerlin, atNight, true],
+  [inBerlin, Date.parse('2026-07-01T20:00:00Z'), true], // 22:00: the first minute
+  [inBerlin, Date.parse('2026-07-01T19:59:59Z'), false],
+  [inBerlin, Date.parse('2026-07-02T04:59:59Z'), true], // 06:59
+  [inBerlin, Date.parse('2026-07-02T05:00:00Z'), false], // 07:00 is no part of it
+  [inBerlin, Date.parse('2026-01-02T05:00:00Z'), true], // in winter it is 06:00
+  [{ ...inBerlin, from: 60, to: 120 }, Date.parse('2026-07-01T23:30:00Z'), true],
+  [{ ...inBerlin, from: 60, to: 120 }, Date.parse('2026-07-02T00:00:00Z'), false],
+  [{ from: 1_320, to: 420, time_zone: 'Asia/Kolkata' }, Date.parse('2026-07-01T16:30:00Z'), true], // 22:00
+  [{ from: 5, to: 5, time_zone: 'UTC' }, atNight, true],
+] as const)
+  test(`${new Date(time).toISOString()} is ${quiet ? '' : 'not '}in ${JSON.stringify(hours)}`, () => {
+    assert.equal(isQuiet(hours, time), quiet)
+  })
+
+test('who wants no preview is shown none', async () => {
+  const { ports, shown } = around({ target: wants({ preview: false }) })
+  await handle([trigger('m')], ports)
+  assert.equal(shown[0]?.body, 'New message')
+})
+
+test('a device is shown so many in a minute, each message counted once', async () => {
+  const { ports, shown, outcomes } = around({ rate: 2 })
+  await handle(
+    ['a', 'b', 'c'].map((msg_id) => trigger(msg_id)),
+    ports,
+  )
+  await handle([trigger('a')], ports)
+  assert.deepEqual(
+    shown.map(({ msg_id }) => msg_id),
+    ['a', 'b'],
+  )
+  assert.deepEqual(outcomes().at(-1), ['c on 2', 'suppressed', 'too many in a minute'])
+})
 
 test('an ack of another device silences nobody', async () => {
   const { ports, shown } = around({ acked_by: ['6', '2:tablet'] })
@@ -255,14 +170,100 @@ test("one's own message is no news, and leaves no row", async () => {
   assert.deepEqual(told, [])
 })
 
-test('what could not be sent has failed with the answer of the provider', async () => {
-  const { ports, outcomes } = around({ notified: { state: 'failed', answer: 'HTTP 500' } })
+test('what every provider refused is refused, and what has no provider is suppressed', async () => {
+  const refused = around({ notified: { outcome: 'refused', answer: '400 BadTopic' } })
+  assert.deepEqual(await handle([trigger('m')], refused.ports), { emitted: [], givenUp: [] })
+  assert.deepEqual(refused.outcomes(), [['m on 2', 'refused', '400 BadTopic']])
+  const without = around({
+    notified: { outcome: 'refused', provider: null, answer: 'no push token', attempts: 0 },
+  })
+  await handle([trigger('m')], without.ports)
+  assert.deepEqual(without.outcomes(), [['m on 2', 'suppressed', 'no push token']])
+})
+
+const silence = { outcome: 'unknown', provider: 'apns', answer: '503 ServiceUnavailable' } as const
+const again = (round: number, not_before?: number) => ({
+  triggered: trigger('m'),
+  round,
+  ...(not_before === undefined ? {} : { not_before }),
+})
+
+test('what got no answer is tried again from topic to topic, with the same id, where it was left; then given up', async () => {
+  const { ports, shown, from, outcomes } = around({ notified: silence })
+  assert.deepEqual(await handle([trigger('m')], ports), {
+    emitted: [{ topic: 'push.retry.10s', event: again(1) }],
+    givenUp: [],
+  })
+  assert.deepEqual(outcomes(), [['m on 2', 'pending', '503 ServiceUnavailable']])
+  assert.deepEqual((await run(offlinePush10s, [again(1)], ports)).emitted, [
+    { topic: 'push.retry.60s', event: again(2) },
+  ])
+  assert.deepEqual((await run(offlinePush60s, [again(2)], ports)).emitted, [
+    { topic: 'push.retry.600s', event: again(3) },
+  ])
+  assert.deepEqual((await run(offlinePush600s, [again(3)], ports)).emitted, [
+    { topic: 'push.retry.600s', event: again(4) },
+  ])
+  assert.deepEqual(await run(offlinePush600s, [again(4)], ports), {
+    emitted: [],
+    givenUp: ['given up: 503 ServiceUnavailable'],
+  })
+  assert.deepEqual(outcomes(), [['m on 2', 'failed', '503 ServiceUnavailable']])
+  assert.deepEqual(new Set(shown.map((each) => each.notification_id)), new Set(['id of m on 2']))
+  assert.deepEqual(from, [null, 'apns', 'apns', 'apns', 'apns'])
+})
+
+for (const [retryAfter_ms, topic] of [
+  [2_000, 'push.retry.10s'],
+  [10_001, 'push.retry.60s'],
+  [600_000, 'push.retry.600s'],
+  [7_200_000, 'push.retry.600s'],
+] as const)
+  test(`a provider that asks for ${retryAfter_ms} ms is asked again from ${topic}, not before`, async () => {
+    const { ports } = around({ notified: { ...silence, retryAfter_ms } })
+    const { emitted } = await handle([trigger('m')], ports)
+    assert.deepEqual(emitted, [{ topic, event: again(1, 100 + retryAfter_ms) }])
+  })
+
+test('what falls due before the provider may be asked waits on, in the same round', async () => {
+  const { ports, shown } = around()
+  assert.deepEqual((await run(offlinePush600s, [again(3, 700_000)], ports)).emitted, [
+    { topic: 'push.retry.600s', event: again(3, 700_000) },
+  ])
+  assert.deepEqual((await run(offlinePush10s, [again(1, 50_000)], ports)).emitted, [
+    { topic: 'push.retry.60s', event: again(1, 50_000) },
+  ])
+  assert.deepEqual(shown, [])
+  await run(offlinePush10s, [again(1, 100)], ports)
+  assert.equal(shown.length, 1)
+})
+
+test('a round that was made is not made again: the next one is due', async () => {
+  const { ports, shown } = around({ notified: silence })
   await handle([trigger('m')], ports)
-  assert.deepEqual(outcomes(), [['m on 2', 'failed', 'HTTP 500']])
+  const { emitted } = await handle([trigger('m', { reason: PUSH_REASON_UNACKED })], ports)
+  assert.deepEqual(
+    emitted.map(({ topic, event }) => [topic, event.round]),
+    [['push.retry.10s', 1]],
+  )
+  assert.equal(shown.length, 1)
+})
+
+test('what was read meanwhile is not tried again', async () => {
+  const { ports } = around({ notified: silence })
+  await handle([trigger('m')], ports)
+  const later = around({ read: true })
+  assert.deepEqual(await run(offlinePush10s, [again(1)], { ...later.ports, pushLedger: ports.pushLedger }), {
+    emitted: [],
+    givenUp: [],
+  })
+  assert.deepEqual(later.shown, [])
 })
 
 test('a token that the provider calls dead is removed, and the phone forgotten', async () => {
-  const { ports, told } = around({ notified: { dead: [{ provider: 'apns', token: 't' }] } })
+  const { ports, told } = around({
+    notified: { outcome: 'refused', dead: [{ provider: 'apns', token: 't' }] },
+  })
   await handle([trigger('m')], ports)
   assert.deepEqual(told.slice(-2), ['remove t', 'forget 1'])
 })

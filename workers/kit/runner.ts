@@ -211,7 +211,7 @@ async function attempt(worker: AnyWorker, ports: unknown, entries: readonly Entr
   const emitted: Emitted[] = []
   const rejected: Rejected[] = []
   const rows: unknown[] = []
-  const places: Place[] = []
+  const owners: Entry[] = []
   for (const entry of entries) {
     const { event, place } = entry
     for (const outcome of decideOrReject(worker, event, loaded, place)) {
@@ -219,15 +219,19 @@ async function attempt(worker: AnyWorker, ports: unknown, entries: readonly Entr
       else if (outcome.kind === 'reject') rejected.push(rejection(worker, entry, outcome.reason))
       else {
         rows.push(outcome.row)
-        places.push(place)
+        owners.push(entry)
       }
     }
   }
   if (rows.length > 0) {
+    const places = owners.map(({ place }) => place)
     const results: readonly unknown[] = (await worker.save?.(rows, ports, places)) ?? []
-    for (const [at, row] of rows.entries())
-      for (const emit of worker.saved?.(row, results[at]) ?? [])
-        emitted.push({ emit, partition: places[at]?.partition ?? 0 })
+    for (const [at, owner] of owners.entries()) {
+      for (const emit of worker.saved?.(rows[at], results[at]) ?? [])
+        emitted.push({ emit, partition: owner.place.partition })
+      const reason = worker.givenUp?.(rows[at], results[at])
+      if (reason !== undefined) rejected.push(rejection(worker, owner, reason))
+    }
   }
   return { emitted, rejected }
 }

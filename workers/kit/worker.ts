@@ -74,6 +74,8 @@ export interface WorkerDefinition<
   readonly save?: (rows: readonly Row[], ports: Ports, places: readonly Place[]) => Promise<readonly Saved[]>
   /** Pure: what follows from a row that was saved. */
   readonly saved?: (row: Row, result: Saved) => readonly EmitOf<Produced>[]
+  /** Pure: why the event of a row goes to the dead letters after all; undefined where it does not. */
+  readonly givenUp?: (row: Row, result: Saved) => string | undefined
   /** Offsets are committed only by `checkpoint`, run by cron: what is handled before it is kept elsewhere until then. */
   readonly checkpoint?: Checkpoint<Ports>
 }

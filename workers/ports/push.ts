@@ -19,9 +19,41 @@ export interface PushAddress {
   readonly token: string
 }
 
+/** A message on a device, as it is about to be notified. */
+export interface PushAsked extends PushKey {
+  readonly conversation: string
+  readonly server_msg_id: number
+  /** How often it was tried before. */
+  readonly round: number
+}
+
+/** Hours of a day in which a user is not to be disturbed, in minutes from midnight; where they are equal, always. */
+export interface QuietHours {
+  readonly from: number
+  readonly to: number
+  /** IANA: Europe/Berlin */
+  readonly time_zone: string
+}
+
+/** What a user wants of notifications. */
+export interface PushSettings {
+  readonly quiet: QuietHours | null
+  /** Messages that mention the user are shown in quiet hours and of muted conversations too. */
+  readonly mentions: boolean
+  /** Shows what was written, where PUSH_PREVIEW allows it. */
+  readonly preview: boolean
+}
+
 /** What is known of the device of a key. */
 export interface PushTarget {
   readonly logged_out: boolean
+  /** The user may log in. */
+  readonly active: boolean
+  /** The reader has muted the conversation. */
+  readonly muted: boolean
+  readonly settings: PushSettings
+  /** A newer message of the conversation was shown there, and would be replaced. */
+  readonly superseded: boolean
   /** In the order in which they are tried. */
   readonly addresses: readonly PushAddress[]
   /** The ledger has an outcome: it was notified, given up or suppressed. */
@@ -43,12 +75,12 @@ export interface DeadAddress extends DeadToken {
 
 export interface PushTargets {
   /** One per key, in order; one round trip. */
-  of(keys: readonly PushKey[]): Promise<readonly PushTarget[]>
+  of(asked: readonly PushAsked[]): Promise<readonly PushTarget[]>
   /** Removes tokens that their provider called dead. */
   remove(dead: readonly DeadAddress[]): Promise<void>
 }
 
-export interface PushOpening extends PushKey {
+export interface PushOpening extends PushAsked {
   /** Why it was triggered. */
   readonly reason: string
 }
@@ -58,24 +90,46 @@ export interface GroupNames {
   of(groupIds: readonly number[]): Promise<ReadonlyMap<number, string>>
 }
 
-export type PushState = 'sent' | 'failed' | 'suppressed'
+/** A row that is open: what is tried now. */
+export interface OpenPush {
+  readonly notification_id: string
+  /** How often it was tried: more often than was asked where another worker got further. */
+  readonly round: number
+  /** Where it was left the last time. */
+  readonly provider: string | null
+}
+
+/** Pending: another round follows. Refused: by every provider. Failed: given up without an answer. */
+export type PushState = 'pending' | 'sent' | 'refused' | 'failed' | 'suppressed'
 
 export interface PushOutcome extends PushKey {
   readonly state: PushState
+  /** The round that is over. */
+  readonly round: number
+  /** The provider of the device's token; null leaves what was there. */
   readonly provider: string | null
   /** The provider's, or why there was no notification. */
   readonly answer: string
+  /** Calls of providers in this round. */
   readonly attempts: number
 }
 
 export interface PushLedger {
   /**
-   * Commits a pending row for each, before any provider is called. Answers its notification id, in order: the
-   * same one as before for a row that was left pending; undefined where the outcome is known. Keys differ.
+   * Commits a pending row for each, before any provider is called. Answers it, in order, with the same id as before
+   * where it was left pending; undefined where the outcome is known. What was given up is opened again for the round
+   * in which it was. Keys differ.
    */
-  open(openings: readonly PushOpening[]): Promise<readonly (string | undefined)[]>
-  /** Outcomes of pending rows. */
+  open(openings: readonly PushOpening[]): Promise<readonly (OpenPush | undefined)[]>
+  /** Outcomes of rounds of pending rows. */
   settle(outcomes: readonly PushOutcome[]): Promise<void>
+}
+
+export interface PushRates {
+  /** Whether each device may be shown one more now, in order; counts it. */
+  take(
+    devices: readonly { readonly user_id: number; readonly device: DeviceName }[],
+  ): Promise<readonly boolean[]>
 }
 
 /** What a device is to show. */
@@ -127,14 +181,25 @@ export interface PushProvider {
 }
 
 export interface Notified {
-  readonly state: 'sent' | 'failed'
+  readonly outcome: 'sent' | 'refused' | 'unknown'
+  /** As the device's token names it; the default one's own name where there is no token, null where that needs one. */
   readonly provider: string | null
   readonly answer: string
+  /** Calls of providers. */
   readonly attempts: number
+  /** Of an unknown outcome: the pause that the provider asks for. */
+  readonly retryAfter_ms?: number
   readonly dead: readonly DeadToken[]
 }
 
 export interface Notifier {
-  /** Tries the device's addresses in order. Over within 10 s each; never rejects. */
-  notify(notification: Notification, addresses: readonly PushAddress[]): Promise<Notified>
+  /**
+   * Tries the device's addresses in order, the next one where one refuses. Over within 10 s each; never rejects.
+   * @param from the provider that the last round was left at: those before it have refused
+   */
+  notify(
+    notification: Notification,
+    addresses: readonly PushAddress[],
+    from?: string | null,
+  ): Promise<Notified>
 }

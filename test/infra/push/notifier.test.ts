@@ -37,7 +37,7 @@ const address = (token: string, of = 'vendor') => ({ provider: of, token })
 test('what is accepted is sent', async () => {
   const vendor = provider('vendor', [accepted])
   assert.deepEqual(await notifier([vendor.self]).notify(notification, [address('t')]), {
-    state: 'sent',
+    outcome: 'sent',
     provider: 'vendor',
     answer: 'ok',
     attempts: 1,
@@ -46,10 +46,10 @@ test('what is accepted is sent', async () => {
   assert.deepEqual(vendor.sent, [{ id: notification.notification_id, token: 't', timeout_ms: 5_000 }])
 })
 
-test('an unknown outcome is tried three times with the same id, then it has failed', async () => {
+test('an unknown outcome is tried again at once with the same id, then it is left to the next round', async () => {
   const vendor = provider('vendor', [silence])
-  const { state, attempts, answer } = await notifier([vendor.self]).notify(notification, [address('t')])
-  assert.deepEqual([state, attempts, answer], ['failed', 3, 'TimeoutError'])
+  const { outcome, attempts, answer } = await notifier([vendor.self]).notify(notification, [address('t')])
+  assert.deepEqual([outcome, attempts, answer], ['unknown', 3, 'TimeoutError'])
   assert.deepEqual(new Set(vendor.sent.map((each) => each.id)), new Set([notification.notification_id]))
 
   const second = provider('vendor', [silence, accepted])
@@ -68,12 +68,12 @@ test('all attempts together end before the time for one notification', async () 
 
 test('the next address is tried when one is refused, and dead tokens are named', async () => {
   const vendor = provider('vendor', [refused(true), refused(false), accepted])
-  const { state, dead, attempts } = await notifier([vendor.self]).notify(notification, [
+  const { outcome, dead, attempts } = await notifier([vendor.self]).notify(notification, [
     address('dead'),
     address('tired'),
     address('good'),
   ])
-  assert.deepEqual([state, dead, attempts], ['sent', [address('dead')], 3])
+  assert.deepEqual([outcome, dead, attempts], ['sent', [address('dead')], 3])
   assert.deepEqual(
     vendor.sent.map((each) => each.token),
     ['dead', 'tired', 'good'],
@@ -83,11 +83,11 @@ test('the next address is tried when one is refused, and dead tokens are named',
 test('after an unknown outcome no other address is tried: it might be shown twice', async () => {
   const vendor = provider('vendor', [silence])
   const other = provider('other', [accepted])
-  const { state } = await notifier([vendor.self, other.self]).notify(notification, [
+  const { outcome } = await notifier([vendor.self, other.self]).notify(notification, [
     address('a'),
     address('b', 'other'),
   ])
-  assert.equal(state, 'failed')
+  assert.equal(outcome, 'unknown')
   assert.deepEqual(other.sent, [])
 })
 
@@ -102,15 +102,40 @@ test('an address of a provider that is not here goes to the default one', async 
 
 test('a device without a token is for a provider that needs none', async () => {
   const log = provider('log', [accepted], false)
-  assert.equal((await notifier([log.self]).notify(notification, [])).state, 'sent')
+  assert.equal((await notifier([log.self]).notify(notification, [])).outcome, 'sent')
   const vendor = provider('vendor', [accepted])
   assert.deepEqual(await notifier([vendor.self]).notify(notification, []), {
-    state: 'failed',
+    outcome: 'refused',
     provider: null,
     answer: 'no push token',
     attempts: 0,
     dead: [],
   })
+})
+
+test('a pause that the provider asks for is not waited for here', async () => {
+  const busy: ProviderAnswer = { kind: 'unknown', answer: '503', retryAfter_ms: 7_000 }
+  const vendor = provider('vendor', [busy])
+  assert.deepEqual(await notifier([vendor.self]).notify(notification, [address('t')]), {
+    outcome: 'unknown',
+    provider: 'vendor',
+    answer: '503',
+    attempts: 1,
+    retryAfter_ms: 7_000,
+    dead: [],
+  })
+})
+
+test('the next round starts where the last one ended, and nowhere else', async () => {
+  const vendor = provider('vendor', [accepted])
+  const other = provider('other', [accepted])
+  const both = notifier([vendor.self, other.self])
+  const addresses = [address('a'), address('b', 'other')]
+  assert.equal((await both.notify(notification, addresses, 'other')).provider, 'other')
+  assert.deepEqual(vendor.sent, [])
+  const gone = await both.notify(notification, addresses.slice(0, 1), 'other')
+  assert.deepEqual([gone.outcome, gone.answer, gone.attempts], ['refused', 'no push token', 0])
+  assert.deepEqual(vendor.sent, [])
 })
 
 test('a provider that does not answer is left alone for a while, and then tried again', async () => {
@@ -127,8 +152,8 @@ test('a provider that does not answer is left alone for a while, and then tried 
   await new Promise((resolve) => setTimeout(resolve, 60))
   assert.deepEqual(await states(1), [1])
   await new Promise((resolve) => setTimeout(resolve, 60))
-  assert.equal((await resting.notify(notification, [address('t')])).state, 'sent')
-  assert.equal((await resting.notify(notification, [address('t')])).state, 'sent')
+  assert.equal((await resting.notify(notification, [address('t')])).outcome, 'sent')
+  assert.equal((await resting.notify(notification, [address('t')])).outcome, 'sent')
 })
 
 test('a default provider that is not there is refused at the start', () => {

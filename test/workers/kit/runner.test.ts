@@ -117,6 +117,30 @@ test('a bad event goes to the dead letters with its bytes and the reason; the ot
   assert.equal(dead[1]?.headers['dlq-group'], 'noter')
 })
 
+test('an event whose row was given up is published for and goes to the dead letters', async (t) => {
+  const worker = defineWorker({
+    name: 'noter',
+    consumes: asked,
+    produces: [answered],
+    decide: ({ text }) => [save(text)],
+    save: async (rows: readonly string[]) => rows.map((text) => text.length),
+    saved: (text: string, length: number) => [emit(answered, { text: `${text} has ${length}` })],
+    givenUp: (_, length: number) => (length > 3 ? `more than ${length - 1}` : undefined),
+  })
+  const { frame, bus, prefix, publish } = await openFrame(t, worker)
+  const running = await runWorker(worker, {}, frame)
+  t.after(() => running.stop())
+  await publish(note('one'), note('three'), note('two'))
+  const answers = await collected(bus, fullName(prefix, answered))
+  const dead = await collected(bus, `${fullName(prefix, asked)}.noter.dlq`)
+  await until('all are answered', () => answers.length >= 3 && dead.length >= 1)
+  assert.deepEqual(texts(answers), ['one has 3', 'three has 5', 'two has 3'])
+  assert.deepEqual(
+    dead.map(({ value, headers }) => [value.toString(), headers['dlq-reason']]),
+    [[note('three'), 'more than 4']],
+  )
+})
+
 test('a row that cannot be stored is found by halving; all others are stored once', async (t) => {
   const stored: string[] = []
   const worker = defineWorker({
