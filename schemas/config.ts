@@ -147,6 +147,16 @@ export const settings = {
   BLOCKLIST_ON_INVITE: setting(flag, 'true', 'who blocked somebody is not brought into groups by them'),
   GROUP_NORMAL_MAX: setting(count(1, 100_000), '200', 'members above which a group is a SUPER group'),
   GROUP_SUPER_MAX: setting(count(1, 100_000), '10000', 'members that a group may have at most'),
+  GROUP_JOIN_OPEN_MAX: setting(
+    count(1, 100_000),
+    '1000',
+    'applications and invitations that may wait for an answer in one group',
+  ),
+  GROUP_JOIN_EXPIRES_MS: setting(
+    ms(1_000, 31_536_000_000),
+    '604800000',
+    'an application or invitation that nobody has answered by then is void',
+  ),
 
   ACK_FLUSH_CRON: setting(cron, '*/10 * * * * *', 'when acks go from Redis to PostgreSQL'),
   DELIVERY_CHECK_DELAYS_MS: setting(

@@ -25,6 +25,7 @@ export const fieldLimits = {
   announcement: characters(1_024),
   group_intro: bytes(1_024),
   group_avatar: bytes(1_024),
+  join_text: characters(256),
   mention_user_id: items(200),
   member_id_list: items(500),
   group_version_list: items(500),
@@ -80,6 +81,8 @@ export const messageLimits: Readonly<Record<string, Readonly<Record<string, Limi
     group_intro: [limits.group_intro],
     group_avatar: [limits.group_avatar],
   },
+  'CIM.Group.CIMGroupApplyReq': { join_text: [limits.join_text] },
+  'CIM.Group.CIMGroupAnswerApplyReq': { member_id_list: [limits.member_id_list] },
   'CIM.Group.CIMGroupSetRoleReq': { member_id_list: [limits.member_id_list] },
   'CIM.Group.CIMGroupMuteReq': { member_id_list: [limits.member_id_list] },
 }

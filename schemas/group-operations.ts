@@ -1,6 +1,6 @@
 /**
  * The commands and questions about groups: operation name → its arguments, as they travel on request.group
- * (spec 1, 0x0501 … 0x0527; spec 4). Packets and the REST API write them, the groups worker reads them.
+ * (spec 1, 0x0501 … 0x0530; spec 4). Packets and the REST API write them, the groups worker reads them.
  */
 import { z } from 'zod'
 import { fieldLimits } from './fields.js'
@@ -23,14 +23,20 @@ const groupTexts = {
   group_avatar: text('bytes', fieldLimits.group_avatar.max).optional(),
 }
 
+/** How one becomes a member: whom one has to ask, and who is asked. */
+const groupModels = {
+  join_model: z.literal([0, 1, 2]).optional(),
+  be_invite_model: z.literal([0, 1]).optional(),
+}
+
 /** What a new group is called and says of itself; without a name the server makes one. */
-export const groupProfile = z.object({ group_name: groupName.optional(), ...groupTexts })
+export const groupProfile = z.object({ group_name: groupName.optional(), ...groupTexts, ...groupModels })
 
 /** A missing field stays. */
 export const groupChange = z.object({
   group_name: text('characters', fieldLimits.group_name.max, 1).optional(),
   ...groupTexts,
-  join_model: z.literal([0, 1, 2]).optional(),
+  ...groupModels,
 })
 
 /** All, by mute_model; or these members, until mute_until (0 lifts it). */
@@ -40,7 +46,12 @@ export const muteChange = z.object({
   mute_until: time_ms.optional(),
 })
 
+/** What who wants to join says of themselves. */
+export const joinText = text('characters', fieldLimits.join_text.max).optional()
+
 const oneGroup = z.object({ group_id: groupId })
+/** In the order of the ids of who or what is on the page; without a limit all. */
+const page = { after: z.number().int().min(0), limit: z.number().int().min(1).optional() }
 const groupAndMembers = oneGroup.extend({ members: someMembers })
 
 /** The arguments of each operation. Who acts is the origin's user; without one an app server does. */
@@ -54,6 +65,9 @@ export const groupOperations = {
   'set-role': groupAndMembers.extend({ role: givenRole }),
   mute: oneGroup.extend(muteChange.shape),
   transfer: oneGroup.extend({ owner_id: userId }),
+  apply: oneGroup.extend({ user_id: userId, join_text: joinText }),
+  'answer-apply': groupAndMembers.extend({ agree: z.boolean() }),
+  'answer-invite': oneGroup.extend({ user_id: userId, agree: z.boolean() }),
   list: z.object({ user_id: userId }),
   info: z.object({
     groups: z
@@ -61,8 +75,11 @@ export const groupOperations = {
       .max(fieldLimits.group_version_list.max),
   }),
   get: oneGroup,
-  /** In the order of their ids; without a limit all of them. */
-  members: oneGroup.extend({ after: z.number().int().min(0), limit: z.number().int().min(1).optional() }),
+  members: oneGroup.extend(page),
+  /** What waits for an answer in a group. */
+  joins: oneGroup.extend(page),
+  /** What a user has asked for, or is asked, in any group. */
+  'own-joins': z.object({ user_id: userId, ...page }),
 } as const
 
 export type GroupOperation = keyof typeof groupOperations
@@ -93,7 +110,12 @@ export const answeredGroup = z.object({
   group_intro: z.string(),
   group_avatar: z.string(),
   mute_model: z.number().describe('1: only the owner and admins may send'),
-  join_model: z.number().describe('0 any member invites, 1 the owner and admins, 2 only an app server'),
+  join_model: z
+    .number()
+    .describe(
+      '0 any member invites, 1 the owner and admins do and approve of who applies, 2 only an app server adds',
+    ),
+  be_invite_model: z.number().describe('1: who is invited by a member joins when they agree'),
   member_count: z.number(),
   version: z.number().describe('rises with each change of the group or its members'),
   disbanded: z.boolean(),
@@ -107,11 +129,27 @@ export const answeredMember = z.object({
   mute_until: z.number().describe('ms'),
 })
 
+/** An application or invitation that waits for its answer, or was refused. */
+export const answeredJoin = z.object({
+  group_id: z.string(),
+  group_name: z.string(),
+  user_id: z.string().describe('who is to join'),
+  kind: z.number().describe('1 an application, 2 an invitation'),
+  from_user_id: z.string().describe('who applied, or who invited'),
+  state: z.number().describe('1 open, 2 refused'),
+  join_text: z.string(),
+  create_time: z.number().describe('ms'),
+  expire_time: z.number().describe('ms: from then on it is as if it had never been'),
+})
+
 /** What the worker answers to an app server's call that it could serve. */
 export const groupAnswer = z.object({
   group: answeredGroup.optional(),
   members: z.array(answeredMember).optional(),
-  /** Of the next page of members. */
+  /** Whether who applied is a member now; otherwise it waits. */
+  joined: z.boolean().optional(),
+  joins: z.array(answeredJoin).optional(),
+  /** Of the next page of members, or of applications and invitations. */
   cursor: z.string().optional(),
 })
 export type GroupAnswer = z.output<typeof groupAnswer>

@@ -93,6 +93,16 @@ export const commands = {
   GROUP_TRANSFER_REQ: command(0x0526, 'c2s', 'CIM.Group.CIMGroupTransferReq'),
   GROUP_TRANSFER_RSP: command(0x0527, 's2c', 'CIM.Group.CIMGroupTransferRsp'),
 
+  GROUP_APPLY_REQ: command(0x0528, 'c2s', 'CIM.Group.CIMGroupApplyReq'),
+  GROUP_APPLY_RSP: command(0x0529, 's2c', 'CIM.Group.CIMGroupApplyRsp'),
+  GROUP_ANSWER_APPLY_REQ: command(0x052a, 'c2s', 'CIM.Group.CIMGroupAnswerApplyReq'),
+  GROUP_ANSWER_APPLY_RSP: command(0x052b, 's2c', 'CIM.Group.CIMGroupAnswerApplyRsp'),
+  GROUP_ANSWER_INVITE_REQ: command(0x052c, 'c2s', 'CIM.Group.CIMGroupAnswerInviteReq'),
+  GROUP_ANSWER_INVITE_RSP: command(0x052d, 's2c', 'CIM.Group.CIMGroupAnswerInviteRsp'),
+  GROUP_JOIN_LIST_REQ: command(0x052e, 'c2s', 'CIM.Group.CIMGroupJoinListReq'),
+  GROUP_JOIN_LIST_RSP: command(0x052f, 's2c', 'CIM.Group.CIMGroupJoinListRsp'),
+  GROUP_JOIN_NOTIFY: command(0x0530, 's2c', 'CIM.Group.CIMGroupJoinNotify'),
+
   USER_LIST_REQ: command(0x0601, 'c2s', 'CIM.List.CIMUserListReq'),
   USER_LIST_RSP: command(0x0602, 's2c', 'CIM.List.CIMUserListRsp'),
   FRIEND_APPLY_REQ: command(0x0603, 'c2s', 'CIM.Friend.CIMFriendApplyReq'),

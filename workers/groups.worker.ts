@@ -9,7 +9,9 @@ import { topics } from '../schemas/topics.js'
 import { httpAnswer } from './kit/answers.js'
 import { type Asked, answerChange, answerQuestion, type Found, refuse } from './kit/group-answers.js'
 import { fanOut, report, tellMembers, usersToTell } from './kit/group-events.js'
-import { type GroupLimits, judge } from './kit/group-rules.js'
+import { tellJoins, usersToAsk } from './kit/group-join-events.js'
+import { judge } from './kit/group-rules.js'
+import type { GroupLimits } from './kit/group-verdicts.js'
 import { defineWorker, reject, save } from './kit/worker.js'
 import type { GroupChanges, GroupDirectory, GroupOutcome, GroupRequest, Refusal } from './ports/groups.js'
 import type { Presence, PresentDevice } from './ports/presence.js'
@@ -82,6 +84,7 @@ export const groups = defineWorker({
     ...(outcome.kind === 'changed'
       ? [fanOut(row.event.origin, outcome, from_nick_name), report(outcome), ...tellMembers(outcome, devices)]
       : []),
+    ...tellJoins(row, outcome, devices),
   ],
 })
 
@@ -94,11 +97,12 @@ function parsed({ operation, arguments: json }: Requested): GroupCall | string {
   }
 }
 
-const questions: readonly GroupCall['operation'][] = ['list', 'info', 'get', 'members']
+const questions: readonly GroupCall['operation'][] = ['list', 'info', 'get', 'members', 'joins', 'own-joins']
 const isQuestion = ({ operation }: GroupCall): boolean => questions.includes(operation)
 
 const noGroup: Refusal = { code: kCIM_ERR_NOT_FOUND, reason: 'there is no such group' }
-const nothingFound: Found = { groups: [], versions: [], members: [] }
+const nothingFound: Found = { groups: [], versions: [], members: [], joins: [] }
+const { kCIM_GROUP_ROLE_ADMIN } = CIM.Group.CIMGroupRole
 
 /** A user sees the groups that they are a member of; an app server sees all. */
 async function look({ event, call }: Asked, groups: GroupDirectory): Promise<Found | Refusal> {
@@ -113,6 +117,12 @@ async function look({ event, call }: Asked, groups: GroupDirectory): Promise<Fou
     }
     case 'members':
       return lookAtMembers(call.arguments, operator, groups)
+    case 'joins':
+      return lookAtJoins(call.arguments, operator, groups)
+    case 'own-joins': {
+      const { limit, ...asked } = call.arguments
+      return { ...nothingFound, joins: await groups.joinsOfUser({ ...asked, limit: limit && limit + 1 }) }
+    }
     case 'get': {
       const found = await groups.of([call.arguments.group_id])
       return found.length === 0 ? noGroup : { ...nothingFound, groups: found }
@@ -136,6 +146,19 @@ async function lookAtMembers(
   return { ...nothingFound, members }
 }
 
+async function lookAtJoins(
+  { group_id, after, limit }: { group_id: number; after: number; limit?: number | undefined },
+  operator: number | undefined,
+  groups: GroupDirectory,
+): Promise<Found | Refusal> {
+  const [group] = await groups.of([group_id])
+  if (group === undefined || group.disbanded) return noGroup
+  const member = operator === undefined ? undefined : await groups.member(group_id, operator)
+  if (operator !== undefined && (member?.role ?? 0) < kCIM_GROUP_ROLE_ADMIN)
+    return { code: kCIM_ERR_FORBIDDEN, reason: 'only the owner and admins see who waits' }
+  return { ...nothingFound, joins: await groups.joinsOfGroup({ group_id, after, limit: limit && limit + 1 }) }
+}
+
 /** Undefined: an app server. */
 const operatorOf = ({ origin }: Requested): number | undefined => origin.user_id || undefined
 
@@ -153,6 +176,7 @@ function requestOf({ event, call }: Asked, limits: GroupLimits): GroupRequest {
     group_id,
     owner_id: call.operation === 'create' ? call.arguments.owner_id : undefined,
     operator,
+    joinExpires_ms: limits.GROUP_JOIN_EXPIRES_MS,
     named: [...new Set([...(operator === undefined ? [] : [operator]), ...namedIn(call)])],
     msg_seq: origin.seq_num,
     client_type: origin.device.client_type,
@@ -161,7 +185,11 @@ function requestOf({ event, call }: Asked, limits: GroupLimits): GroupRequest {
 }
 
 function namedIn({ arguments: given }: GroupCall): readonly number[] {
-  return [...('owner_id' in given ? [given.owner_id] : []), ...('members' in given ? given.members : [])]
+  return [
+    ...('owner_id' in given ? [given.owner_id] : []),
+    ...('user_id' in given ? [given.user_id] : []),
+    ...('members' in given ? given.members : []),
+  ]
 }
 
 /**
@@ -182,20 +210,24 @@ async function saveAll(
   { groupChanges, presence, nickNames }: Ports,
 ): Promise<readonly Saved[]> {
   const outcomes = await groupChanges.apply(rows.map(({ request }) => request))
-  const changed = outcomes.filter((outcome) => outcome.kind === 'changed')
-  if (changed.length === 0)
-    return outcomes.map((outcome) => ({ outcome, devices: [], from_nick_name: undefined }))
+  const told = outcomes.map(whoHears)
+  const users = [...new Set(told.flat())]
+  const senders = outcomes.flatMap((each) => senderOf(each) ?? [])
   const [present, names] = await Promise.all([
-    presence.of([...new Set(changed.flatMap(usersToTell))]),
-    nickNames.of(changed.map(({ notification }) => notification.from_user_id)),
+    users.length === 0 ? new Map<number, readonly PresentDevice[]>() : presence.of(users),
+    senders.length === 0 ? new Map<number, string>() : nickNames.of(senders),
   ])
-  return outcomes.map((outcome) =>
-    outcome.kind === 'changed'
-      ? {
-          outcome,
-          devices: usersToTell(outcome).flatMap((user) => present.get(user) ?? []),
-          from_nick_name: names.get(outcome.notification.from_user_id),
-        }
-      : { outcome, devices: [], from_nick_name: undefined },
-  )
+  return outcomes.map((outcome, at) => ({
+    outcome,
+    devices: (told[at] ?? []).flatMap((user) => present.get(user) ?? []),
+    from_nick_name: names.get(senderOf(outcome) ?? 0),
+  }))
 }
+
+/** Of the NOTIFICATION, where there is one. */
+const senderOf = (outcome: GroupOutcome): number | undefined =>
+  outcome.kind === 'changed' ? outcome.notification.from_user_id : undefined
+
+const whoHears = (outcome: GroupOutcome): readonly number[] => [
+  ...new Set([...(outcome.kind === 'changed' ? usersToTell(outcome) : []), ...usersToAsk(outcome)]),
+]

@@ -1,4 +1,4 @@
-/** The commands and questions about groups (spec 1, 0x0501 … 0x0527): checked here, served by the groups worker. */
+/** The commands and questions about groups (spec 1, 0x0501 … 0x0530): checked here, served by the groups worker. */
 import {
   type GroupArgumentsOf,
   type GroupOperation,
@@ -59,11 +59,26 @@ const groupAndMembers = (body: { readonly group_id: number; readonly member_id_l
   members: body.member_id_list,
 })
 
+/** Of one's own a page is enough: what is answered leaves the list. */
+const ownJoins_max = 1_000
+const ownJoins = asking('GROUP_JOIN_LIST_REQ', 'own-joins', ({ user_id }) => ({
+  user_id,
+  after: 0,
+  limit: ownJoins_max,
+}))
+const joinsOfGroup = asking('GROUP_JOIN_LIST_REQ', 'joins', ({ group_id }) => ({
+  group_id: group_id as number,
+  after: 0,
+}))
+
+const joinList: Verb<'GROUP_JOIN_LIST_REQ'> = (gate, connection, seq, body) =>
+  (body.group_id === null ? ownJoins : joinsOfGroup)(gate, connection, seq, body)
+
 export const groupVerbs = {
-  GROUP_CREATE_REQ: asking('GROUP_CREATE_REQ', 'create', ({ user_id, group_name, member_id_list }) => ({
+  GROUP_CREATE_REQ: asking('GROUP_CREATE_REQ', 'create', ({ user_id, member_id_list, ...profile }) => ({
     owner_id: user_id,
     members: member_id_list,
-    ...sent({ group_name }),
+    ...sent(profile),
   })),
   GROUP_DISBAND_REQ: asking('GROUP_DISBAND_REQ', 'disband', oneGroup),
   GROUP_EXIT_REQ: asking('GROUP_EXIT_REQ', 'exit', oneGroup),
@@ -77,10 +92,10 @@ export const groupVerbs = {
     group_id,
     after: 0,
   })),
-  GROUP_UPDATE_REQ: asking('GROUP_UPDATE_REQ', 'update', ({ group_id, ...body }) => {
-    const { group_name, announcement, group_intro, group_avatar, join_model } = body
-    return { group_id, change: sent({ group_name, announcement, group_intro, group_avatar, join_model }) }
-  }),
+  GROUP_UPDATE_REQ: asking('GROUP_UPDATE_REQ', 'update', ({ group_id, user_id: _, ...change }) => ({
+    group_id,
+    change: sent(change),
+  })),
   GROUP_SET_ROLE_REQ: asking('GROUP_SET_ROLE_REQ', 'set-role', (body) => ({
     ...groupAndMembers(body),
     role: body.role as 0 | 1, // OWNER is refused with the other faults
@@ -98,4 +113,19 @@ export const groupVerbs = {
     group_id,
     owner_id,
   })),
+  GROUP_APPLY_REQ: asking('GROUP_APPLY_REQ', 'apply', ({ user_id, group_id, join_text }) => ({
+    user_id,
+    group_id,
+    ...sent({ join_text }),
+  })),
+  GROUP_ANSWER_APPLY_REQ: asking('GROUP_ANSWER_APPLY_REQ', 'answer-apply', (body) => ({
+    ...groupAndMembers(body),
+    agree: body.agree,
+  })),
+  GROUP_ANSWER_INVITE_REQ: asking(
+    'GROUP_ANSWER_INVITE_REQ',
+    'answer-invite',
+    ({ user_id, group_id, agree }) => ({ user_id, group_id, agree }),
+  ),
+  GROUP_JOIN_LIST_REQ: joinList,
 } as const

@@ -11,9 +11,11 @@ import type {
   GroupPlan,
   GroupRequest,
   GroupState,
+  JoinRequest,
   StoredNotification,
 } from '../../workers/ports/groups.js'
 import { isUniqueViolation } from './errors.js'
+import { endJoins, joinNews, keepJoins, namedJoins, openJoins } from './group-joins.js'
 import { selectGroups, selectMembers } from './groups.js'
 import { inTransaction, prepared } from './pool.js'
 
@@ -87,8 +89,9 @@ const changeGroup = prepared(
       SET group_name = coalesce($2, group_name), owner_id = coalesce($3, owner_id),
           announcement = coalesce($4, announcement), intro = coalesce($5, intro), avatar = coalesce($6, avatar),
           group_type = coalesce($7, group_type), mute_model = coalesce($8, mute_model),
-          join_model = coalesce($9, join_model), disbanded = disbanded OR coalesce($10, false),
-          member_count = member_count + $11, version = version + 1, update_time = greatest(update_time, $12)
+          join_model = coalesce($9, join_model), be_invite_model = coalesce($10, be_invite_model),
+          disbanded = disbanded OR coalesce($11, false),
+          member_count = member_count + $12, version = version + 1, update_time = greatest(update_time, $13)
     WHERE group_id = $1`,
 )
 /** Who was a member before starts anew (spec 2, "Group chat" 6). */
@@ -172,27 +175,40 @@ async function applyOne(pool: Pool, request: GroupRequest): Promise<GroupOutcome
 
 async function attempt(client: PoolClient, request: GroupRequest): Promise<GroupOutcome> {
   const { group_id } = request
+  const now = Date.now()
   if (group_id !== undefined) await lockConversation(client, [conversationOf(group_id)])
   const [first] =
     group_id === undefined
       ? await findCreation(client, [request.owner_id, request.msg_id])
       : await findChange(client, [group_id, request.msg_id])
+  const joins = await namedJoins(client, request, now)
   if (first !== undefined)
     return first.content_hash.equals(request.digest)
-      ? outcomeOf(client, first.group_id, storedBefore(request.msg_id, first))
+      ? outcomeOf(client, first.group_id, {
+          stored: storedBefore(request.msg_id, first),
+          asked: joins.written,
+        })
       : { kind: 'key-reused' }
-  const verdict = request.judge(await stateOf(client, request))
+  if (joins.written.length > 0) return outcomeOf(client, group_id as number, { asked: joins.written })
+  const verdict = request.judge(await stateOf(client, request, joins.open, now))
   if (verdict.kind === 'refused') return verdict
-  if (verdict.kind === 'planned') return write(client, request, verdict.plan)
-  return outcomeOf(client, group_id as number, undefined)
+  if (verdict.kind === 'planned') return write(client, request, verdict.plan, now)
+  if (verdict.kind === 'nothing') return outcomeOf(client, group_id as number, {})
+  await keepJoins(client, group_id as number, verdict.joins, request, now)
+  return outcomeOf(client, group_id as number, { asked: (await namedJoins(client, request, now)).written })
 }
 
-async function stateOf(client: PoolClient, { group_id, named, operator }: GroupRequest): Promise<GroupState> {
+async function stateOf(
+  client: PoolClient,
+  { group_id, named, operator }: GroupRequest,
+  joins: GroupState['joins'],
+  now: number,
+): Promise<GroupState> {
   const found = await selectNames(client, [named, operator])
   const users = new Map(found.map(({ user_id, nick_name }) => [user_id, nick_name]))
   const blockers = new Set(found.filter(({ blocks }) => blocks).map(({ user_id }) => user_id))
   if (group_id === undefined)
-    return { group: undefined, members: new Map(), users, blockers, heir: undefined }
+    return { group: undefined, members: new Map(), users, blockers, joins, openJoins: 0, heir: undefined }
   const [group] = await selectGroups(client, [[group_id], null])
   const members = await selectMembers(client, [group_id, named])
   const [heir] = group && named.includes(group.owner_id) ? await selectHeir(client, [group_id]) : []
@@ -201,25 +217,35 @@ async function stateOf(client: PoolClient, { group_id, named, operator }: GroupR
     members: new Map(members.map((member) => [member.user_id, member])),
     users,
     blockers,
+    joins,
+    openJoins: await openJoins(client, group, now),
     heir: heir?.user_id,
   }
 }
 
 /** Writes a change with its number: the group, its members, the message, the sessions. */
-async function write(client: PoolClient, request: GroupRequest, plan: GroupPlan): Promise<GroupOutcome> {
-  const now = Date.now()
+async function write(
+  client: PoolClient,
+  request: GroupRequest,
+  plan: GroupPlan,
+  now: number,
+): Promise<GroupOutcome> {
   const group_id = request.group_id ?? (await beginGroup(client, plan, now))
   const [numbered] = await takeNumber(client, [conversationOf(group_id)])
   const number = (numbered as { last_msg_id: number }).last_msg_id
   await writeGroup(client, group_id, plan, now)
   await writeMembers(client, group_id, plan, number, now)
+  await keepJoins(client, group_id, plan.joins, request, now)
   await writeSessions(client, group_id, plan, number, now)
   const content = Buffer.from(JSON.stringify(plan.notification))
   const { msg_id, digest, msg_seq, client_type } = request
   const named = [plan.from, msg_id, number, group_id, content]
   await keepSent(client, [...named, digest, msg_seq, client_type, now])
   await keepContent(client, [...named, msg_seq, client_type, now])
-  return outcomeOf(client, group_id, notification(group_id, plan.from, msg_id, number, content, now))
+  return outcomeOf(client, group_id, {
+    stored: notification(group_id, plan.from, msg_id, number, content, now),
+    asked: plan.joins.length > 0 ? (await namedJoins(client, request, now)).written : [],
+  })
 }
 
 /** A group with nobody in it yet, and its conversation. */
@@ -243,6 +269,7 @@ const writeGroup = (client: PoolClient, group_id: number, plan: GroupPlan, now: 
     group.group_type,
     group.mute_model,
     group.join_model,
+    group.be_invite_model,
     group.disbanded,
     added.length - removed.length,
     now,
@@ -252,11 +279,13 @@ const writeGroup = (client: PoolClient, group_id: number, plan: GroupPlan, now: 
 async function writeMembers(
   client: PoolClient,
   group_id: number,
-  { added, removed, roles, muted }: GroupPlan,
+  { group, added, removed, roles, muted }: GroupPlan,
   number: number,
   now: number,
 ): Promise<void> {
   if (added.length > 0) await addMembers(client, [group_id, added, number, now])
+  if (added.length > 0) await endJoins(client, group_id, added)
+  if (group.disbanded) await endJoins(client, group_id)
   if (removed.length > 0) await removeMembers(client, [group_id, removed, number])
   if (roles.length > 0)
     await changeRoles(client, [group_id, roles.map(({ user_id }) => user_id), roles.map(({ role }) => role)])
@@ -276,17 +305,25 @@ async function writeSessions(
   if (!removed.includes(from)) await listSession(client, [group_id, from, number, now])
 }
 
+/** What a request has written, now or before. */
+interface Written {
+  readonly stored?: StoredNotification
+  readonly asked?: readonly JoinRequest[]
+}
+
 async function outcomeOf(
   client: PoolClient,
   group_id: number,
-  stored: StoredNotification | undefined,
+  { stored, asked = [] }: Written,
 ): Promise<GroupOutcome> {
   const [group] = await selectGroups(client, [[group_id], null])
   const rows = await selectMemberIds(client, [group_id])
   const known = { group: group as Group, members: rows.map(({ user_id }) => user_id) }
+  if (stored === undefined && asked.length === 0) return { kind: 'nothing', ...known }
+  const joins = await joinNews(client, group_id, asked)
   return stored === undefined
-    ? { kind: 'nothing', ...known }
-    : { kind: 'changed', ...known, notification: stored }
+    ? { kind: 'asked', joins, ...known }
+    : { kind: 'changed', notification: stored, joins, ...known }
 }
 
 const notification = (

@@ -1,6 +1,7 @@
 /** Groups and their members, as they are read. Implements the GroupDirectory of workers/ports/groups.ts. */
 import type { Pool } from 'pg'
 import type { Group, GroupDirectory, Member } from '../../workers/ports/groups.js'
+import { createJoinLists } from './group-joins.js'
 import { prepared } from './pool.js'
 
 const groupColumns = `g.group_id, g.group_name, g.owner_id, g.announcement, g.intro, g.avatar, g.group_type, g.mute_model,
@@ -42,5 +43,6 @@ export const createGroupDirectory = (pool: Pool): GroupDirectory => ({
   ofUser: (user_id) => groupsOfUser(pool, [user_id]),
   of: (groupIds, memberOf) => selectGroups(pool, [groupIds, memberOf ?? null]),
   members: ({ group_id, after, limit }) => membersOfGroup(pool, [group_id, after, limit ?? null]),
+  ...createJoinLists(pool),
   member: async (group_id, user_id) => (await selectMembers(pool, [group_id, [user_id]]))[0],
 })

@@ -58,6 +58,19 @@ CREATE TABLE im_group (
   CONSTRAINT im_group_pkey PRIMARY KEY (group_id)
 ) WITH (fillfactor=70);
 
+CREATE TABLE im_group_join (
+  group_id bigint NOT NULL,
+  user_id bigint NOT NULL,
+  kind smallint NOT NULL,
+  from_user_id bigint NOT NULL,
+  state smallint NOT NULL,
+  join_text text NOT NULL,
+  request_id text COLLATE "C" NOT NULL,
+  create_time bigint NOT NULL,
+  expire_time bigint NOT NULL,
+  CONSTRAINT im_group_join_pkey PRIMARY KEY (group_id, user_id)
+) WITH (fillfactor=70);
+
 CREATE TABLE im_group_member (
   group_id bigint NOT NULL,
   user_id bigint NOT NULL,
@@ -266,6 +279,8 @@ CREATE TABLE im_user_request (
   created bigint NOT NULL,
   CONSTRAINT im_user_request_pkey PRIMARY KEY (request_key)
 );
+
+CREATE INDEX im_group_join_of_user ON public.im_group_join USING btree (user_id, group_id);
 
 CREATE INDEX im_group_member_of_user ON public.im_group_member USING btree (user_id, group_id) WHERE (left_at_msg_id IS NULL);
 

@@ -157,6 +157,33 @@ export namespace CIM {
             /** kCIM_CID_GROUP_TRANSFER_RSP value */
             kCIM_CID_GROUP_TRANSFER_RSP = 1319,
 
+            /** kCIM_CID_GROUP_APPLY_REQ value */
+            kCIM_CID_GROUP_APPLY_REQ = 1320,
+
+            /** kCIM_CID_GROUP_APPLY_RSP value */
+            kCIM_CID_GROUP_APPLY_RSP = 1321,
+
+            /** kCIM_CID_GROUP_ANSWER_APPLY_REQ value */
+            kCIM_CID_GROUP_ANSWER_APPLY_REQ = 1322,
+
+            /** kCIM_CID_GROUP_ANSWER_APPLY_RSP value */
+            kCIM_CID_GROUP_ANSWER_APPLY_RSP = 1323,
+
+            /** kCIM_CID_GROUP_ANSWER_INVITE_REQ value */
+            kCIM_CID_GROUP_ANSWER_INVITE_REQ = 1324,
+
+            /** kCIM_CID_GROUP_ANSWER_INVITE_RSP value */
+            kCIM_CID_GROUP_ANSWER_INVITE_RSP = 1325,
+
+            /** kCIM_CID_GROUP_JOIN_LIST_REQ value */
+            kCIM_CID_GROUP_JOIN_LIST_REQ = 1326,
+
+            /** kCIM_CID_GROUP_JOIN_LIST_RSP value */
+            kCIM_CID_GROUP_JOIN_LIST_RSP = 1327,
+
+            /** kCIM_CID_GROUP_JOIN_NOTIFY value */
+            kCIM_CID_GROUP_JOIN_NOTIFY = 1328,
+
             /** kCIM_CID_USER_LIST_REQ value */
             kCIM_CID_USER_LIST_REQ = 1537,
 
@@ -1598,6 +1625,26 @@ export namespace CIM {
             kCIM_GROUP_ROLE_OWNER = 2
         }
 
+        /** CIMGroupJoinKind enum. */
+        enum CIMGroupJoinKind {
+
+            /** kCIM_GROUP_JOIN_KIND_APPLICATION value */
+            kCIM_GROUP_JOIN_KIND_APPLICATION = 1,
+
+            /** kCIM_GROUP_JOIN_KIND_INVITATION value */
+            kCIM_GROUP_JOIN_KIND_INVITATION = 2
+        }
+
+        /** CIMGroupJoinState enum. */
+        enum CIMGroupJoinState {
+
+            /** kCIM_GROUP_JOIN_STATE_OPEN value */
+            kCIM_GROUP_JOIN_STATE_OPEN = 1,
+
+            /** kCIM_GROUP_JOIN_STATE_REFUSED value */
+            kCIM_GROUP_JOIN_STATE_REFUSED = 2
+        }
+
         /**
          * Properties of a CIMGroupInfo.
          * @deprecated Use CIM.Group.CIMGroupInfo.$Properties instead.
@@ -1887,6 +1934,12 @@ export namespace CIM {
             /** CIMGroupCreateReq member_id_list. */
             member_id_list: number[];
 
+            /** CIMGroupCreateReq join_model. */
+            join_model: (CIM.Group.CIMGroupJoinModel|null);
+
+            /** CIMGroupCreateReq be_invite_model. */
+            be_invite_model: (CIM.Group.CIMGroupBeInviteMode|null);
+
             /**
              * Encodes the specified CIMGroupCreateReq message. Does not implicitly {@link CIM.Group.CIMGroupCreateReq.verify|verify} messages.
              * @param message CIMGroupCreateReq message or plain object to encode
@@ -1919,6 +1972,12 @@ export namespace CIM {
 
                 /** CIMGroupCreateReq member_id_list */
                 member_id_list?: number[];
+
+                /** CIMGroupCreateReq join_model */
+                join_model?: (CIM.Group.CIMGroupJoinModel|null);
+
+                /** CIMGroupCreateReq be_invite_model */
+                be_invite_model?: (CIM.Group.CIMGroupBeInviteMode|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -3042,6 +3101,9 @@ export namespace CIM {
             /** CIMGroupUpdateReq join_model. */
             join_model: (CIM.Group.CIMGroupJoinModel|null);
 
+            /** CIMGroupUpdateReq be_invite_model. */
+            be_invite_model: (CIM.Group.CIMGroupBeInviteMode|null);
+
             /**
              * Encodes the specified CIMGroupUpdateReq message. Does not implicitly {@link CIM.Group.CIMGroupUpdateReq.verify|verify} messages.
              * @param message CIMGroupUpdateReq message or plain object to encode
@@ -3086,6 +3148,9 @@ export namespace CIM {
 
                 /** CIMGroupUpdateReq join_model */
                 join_model?: (CIM.Group.CIMGroupJoinModel|null);
+
+                /** CIMGroupUpdateReq be_invite_model */
+                be_invite_model?: (CIM.Group.CIMGroupBeInviteMode|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -3594,6 +3659,732 @@ export namespace CIM {
 
             /** Shape of a CIMGroupTransferRsp. */
             type $Shape = CIM.Group.CIMGroupTransferRsp.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupJoinInfo.
+         * @deprecated Use CIM.Group.CIMGroupJoinInfo.$Properties instead.
+         */
+        interface ICIMGroupJoinInfo extends CIM.Group.CIMGroupJoinInfo.$Properties {
+        }
+
+        /** Represents a CIMGroupJoinInfo. */
+        class CIMGroupJoinInfo {
+
+            /**
+             * Constructs a new CIMGroupJoinInfo.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupJoinInfo.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupJoinInfo group_id. */
+            group_id: number;
+
+            /** CIMGroupJoinInfo user_id. */
+            user_id: number;
+
+            /** CIMGroupJoinInfo kind. */
+            kind: CIM.Group.CIMGroupJoinKind;
+
+            /** CIMGroupJoinInfo from_user_id. */
+            from_user_id: number;
+
+            /** CIMGroupJoinInfo state. */
+            state: CIM.Group.CIMGroupJoinState;
+
+            /** CIMGroupJoinInfo create_time. */
+            create_time: number;
+
+            /** CIMGroupJoinInfo expire_time. */
+            expire_time: number;
+
+            /** CIMGroupJoinInfo join_text. */
+            join_text: (string|null);
+
+            /** CIMGroupJoinInfo group_name. */
+            group_name: (string|null);
+
+            /**
+             * Encodes the specified CIMGroupJoinInfo message. Does not implicitly {@link CIM.Group.CIMGroupJoinInfo.verify|verify} messages.
+             * @param message CIMGroupJoinInfo message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupJoinInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupJoinInfo message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupJoinInfo & CIM.Group.CIMGroupJoinInfo.$Shape} CIMGroupJoinInfo
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupJoinInfo & CIM.Group.CIMGroupJoinInfo.$Shape;
+        }
+
+        namespace CIMGroupJoinInfo {
+
+            /** Properties of a CIMGroupJoinInfo. */
+            interface $Properties {
+
+                /** CIMGroupJoinInfo group_id */
+                group_id: number;
+
+                /** CIMGroupJoinInfo user_id */
+                user_id: number;
+
+                /** CIMGroupJoinInfo kind */
+                kind: CIM.Group.CIMGroupJoinKind;
+
+                /** CIMGroupJoinInfo from_user_id */
+                from_user_id: number;
+
+                /** CIMGroupJoinInfo state */
+                state: CIM.Group.CIMGroupJoinState;
+
+                /** CIMGroupJoinInfo create_time */
+                create_time: number;
+
+                /** CIMGroupJoinInfo expire_time */
+                expire_time: number;
+
+                /** CIMGroupJoinInfo join_text */
+                join_text?: (string|null);
+
+                /** CIMGroupJoinInfo group_name */
+                group_name?: (string|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupJoinInfo. */
+            type $Shape = CIM.Group.CIMGroupJoinInfo.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupApplyReq.
+         * @deprecated Use CIM.Group.CIMGroupApplyReq.$Properties instead.
+         */
+        interface ICIMGroupApplyReq extends CIM.Group.CIMGroupApplyReq.$Properties {
+        }
+
+        /** Represents a CIMGroupApplyReq. */
+        class CIMGroupApplyReq {
+
+            /**
+             * Constructs a new CIMGroupApplyReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupApplyReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupApplyReq user_id. */
+            user_id: number;
+
+            /** CIMGroupApplyReq group_id. */
+            group_id: number;
+
+            /** CIMGroupApplyReq join_text. */
+            join_text: (string|null);
+
+            /**
+             * Encodes the specified CIMGroupApplyReq message. Does not implicitly {@link CIM.Group.CIMGroupApplyReq.verify|verify} messages.
+             * @param message CIMGroupApplyReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupApplyReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupApplyReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupApplyReq & CIM.Group.CIMGroupApplyReq.$Shape} CIMGroupApplyReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupApplyReq & CIM.Group.CIMGroupApplyReq.$Shape;
+        }
+
+        namespace CIMGroupApplyReq {
+
+            /** Properties of a CIMGroupApplyReq. */
+            interface $Properties {
+
+                /** CIMGroupApplyReq user_id */
+                user_id: number;
+
+                /** CIMGroupApplyReq group_id */
+                group_id: number;
+
+                /** CIMGroupApplyReq join_text */
+                join_text?: (string|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupApplyReq. */
+            type $Shape = CIM.Group.CIMGroupApplyReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupApplyRsp.
+         * @deprecated Use CIM.Group.CIMGroupApplyRsp.$Properties instead.
+         */
+        interface ICIMGroupApplyRsp extends CIM.Group.CIMGroupApplyRsp.$Properties {
+        }
+
+        /** Represents a CIMGroupApplyRsp. */
+        class CIMGroupApplyRsp {
+
+            /**
+             * Constructs a new CIMGroupApplyRsp.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupApplyRsp.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupApplyRsp user_id. */
+            user_id: number;
+
+            /** CIMGroupApplyRsp group_id. */
+            group_id: number;
+
+            /** CIMGroupApplyRsp result_code. */
+            result_code: number;
+
+            /**
+             * Encodes the specified CIMGroupApplyRsp message. Does not implicitly {@link CIM.Group.CIMGroupApplyRsp.verify|verify} messages.
+             * @param message CIMGroupApplyRsp message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupApplyRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupApplyRsp message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupApplyRsp & CIM.Group.CIMGroupApplyRsp.$Shape} CIMGroupApplyRsp
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupApplyRsp & CIM.Group.CIMGroupApplyRsp.$Shape;
+        }
+
+        namespace CIMGroupApplyRsp {
+
+            /** Properties of a CIMGroupApplyRsp. */
+            interface $Properties {
+
+                /** CIMGroupApplyRsp user_id */
+                user_id: number;
+
+                /** CIMGroupApplyRsp group_id */
+                group_id: number;
+
+                /** CIMGroupApplyRsp result_code */
+                result_code: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupApplyRsp. */
+            type $Shape = CIM.Group.CIMGroupApplyRsp.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupAnswerApplyReq.
+         * @deprecated Use CIM.Group.CIMGroupAnswerApplyReq.$Properties instead.
+         */
+        interface ICIMGroupAnswerApplyReq extends CIM.Group.CIMGroupAnswerApplyReq.$Properties {
+        }
+
+        /** Represents a CIMGroupAnswerApplyReq. */
+        class CIMGroupAnswerApplyReq {
+
+            /**
+             * Constructs a new CIMGroupAnswerApplyReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupAnswerApplyReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupAnswerApplyReq user_id. */
+            user_id: number;
+
+            /** CIMGroupAnswerApplyReq group_id. */
+            group_id: number;
+
+            /** CIMGroupAnswerApplyReq member_id_list. */
+            member_id_list: number[];
+
+            /** CIMGroupAnswerApplyReq agree. */
+            agree: boolean;
+
+            /**
+             * Encodes the specified CIMGroupAnswerApplyReq message. Does not implicitly {@link CIM.Group.CIMGroupAnswerApplyReq.verify|verify} messages.
+             * @param message CIMGroupAnswerApplyReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupAnswerApplyReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupAnswerApplyReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupAnswerApplyReq & CIM.Group.CIMGroupAnswerApplyReq.$Shape} CIMGroupAnswerApplyReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupAnswerApplyReq & CIM.Group.CIMGroupAnswerApplyReq.$Shape;
+        }
+
+        namespace CIMGroupAnswerApplyReq {
+
+            /** Properties of a CIMGroupAnswerApplyReq. */
+            interface $Properties {
+
+                /** CIMGroupAnswerApplyReq user_id */
+                user_id: number;
+
+                /** CIMGroupAnswerApplyReq group_id */
+                group_id: number;
+
+                /** CIMGroupAnswerApplyReq member_id_list */
+                member_id_list?: number[];
+
+                /** CIMGroupAnswerApplyReq agree */
+                agree: boolean;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupAnswerApplyReq. */
+            type $Shape = CIM.Group.CIMGroupAnswerApplyReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupAnswerApplyRsp.
+         * @deprecated Use CIM.Group.CIMGroupAnswerApplyRsp.$Properties instead.
+         */
+        interface ICIMGroupAnswerApplyRsp extends CIM.Group.CIMGroupAnswerApplyRsp.$Properties {
+        }
+
+        /** Represents a CIMGroupAnswerApplyRsp. */
+        class CIMGroupAnswerApplyRsp {
+
+            /**
+             * Constructs a new CIMGroupAnswerApplyRsp.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupAnswerApplyRsp.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupAnswerApplyRsp user_id. */
+            user_id: number;
+
+            /** CIMGroupAnswerApplyRsp group_id. */
+            group_id: number;
+
+            /** CIMGroupAnswerApplyRsp result_code. */
+            result_code: number;
+
+            /**
+             * Encodes the specified CIMGroupAnswerApplyRsp message. Does not implicitly {@link CIM.Group.CIMGroupAnswerApplyRsp.verify|verify} messages.
+             * @param message CIMGroupAnswerApplyRsp message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupAnswerApplyRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupAnswerApplyRsp message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupAnswerApplyRsp & CIM.Group.CIMGroupAnswerApplyRsp.$Shape} CIMGroupAnswerApplyRsp
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupAnswerApplyRsp & CIM.Group.CIMGroupAnswerApplyRsp.$Shape;
+        }
+
+        namespace CIMGroupAnswerApplyRsp {
+
+            /** Properties of a CIMGroupAnswerApplyRsp. */
+            interface $Properties {
+
+                /** CIMGroupAnswerApplyRsp user_id */
+                user_id: number;
+
+                /** CIMGroupAnswerApplyRsp group_id */
+                group_id: number;
+
+                /** CIMGroupAnswerApplyRsp result_code */
+                result_code: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupAnswerApplyRsp. */
+            type $Shape = CIM.Group.CIMGroupAnswerApplyRsp.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupAnswerInviteReq.
+         * @deprecated Use CIM.Group.CIMGroupAnswerInviteReq.$Properties instead.
+         */
+        interface ICIMGroupAnswerInviteReq extends CIM.Group.CIMGroupAnswerInviteReq.$Properties {
+        }
+
+        /** Represents a CIMGroupAnswerInviteReq. */
+        class CIMGroupAnswerInviteReq {
+
+            /**
+             * Constructs a new CIMGroupAnswerInviteReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupAnswerInviteReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupAnswerInviteReq user_id. */
+            user_id: number;
+
+            /** CIMGroupAnswerInviteReq group_id. */
+            group_id: number;
+
+            /** CIMGroupAnswerInviteReq agree. */
+            agree: boolean;
+
+            /**
+             * Encodes the specified CIMGroupAnswerInviteReq message. Does not implicitly {@link CIM.Group.CIMGroupAnswerInviteReq.verify|verify} messages.
+             * @param message CIMGroupAnswerInviteReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupAnswerInviteReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupAnswerInviteReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupAnswerInviteReq & CIM.Group.CIMGroupAnswerInviteReq.$Shape} CIMGroupAnswerInviteReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupAnswerInviteReq & CIM.Group.CIMGroupAnswerInviteReq.$Shape;
+        }
+
+        namespace CIMGroupAnswerInviteReq {
+
+            /** Properties of a CIMGroupAnswerInviteReq. */
+            interface $Properties {
+
+                /** CIMGroupAnswerInviteReq user_id */
+                user_id: number;
+
+                /** CIMGroupAnswerInviteReq group_id */
+                group_id: number;
+
+                /** CIMGroupAnswerInviteReq agree */
+                agree: boolean;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupAnswerInviteReq. */
+            type $Shape = CIM.Group.CIMGroupAnswerInviteReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupAnswerInviteRsp.
+         * @deprecated Use CIM.Group.CIMGroupAnswerInviteRsp.$Properties instead.
+         */
+        interface ICIMGroupAnswerInviteRsp extends CIM.Group.CIMGroupAnswerInviteRsp.$Properties {
+        }
+
+        /** Represents a CIMGroupAnswerInviteRsp. */
+        class CIMGroupAnswerInviteRsp {
+
+            /**
+             * Constructs a new CIMGroupAnswerInviteRsp.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupAnswerInviteRsp.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupAnswerInviteRsp user_id. */
+            user_id: number;
+
+            /** CIMGroupAnswerInviteRsp group_id. */
+            group_id: number;
+
+            /** CIMGroupAnswerInviteRsp result_code. */
+            result_code: number;
+
+            /**
+             * Encodes the specified CIMGroupAnswerInviteRsp message. Does not implicitly {@link CIM.Group.CIMGroupAnswerInviteRsp.verify|verify} messages.
+             * @param message CIMGroupAnswerInviteRsp message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupAnswerInviteRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupAnswerInviteRsp message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupAnswerInviteRsp & CIM.Group.CIMGroupAnswerInviteRsp.$Shape} CIMGroupAnswerInviteRsp
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupAnswerInviteRsp & CIM.Group.CIMGroupAnswerInviteRsp.$Shape;
+        }
+
+        namespace CIMGroupAnswerInviteRsp {
+
+            /** Properties of a CIMGroupAnswerInviteRsp. */
+            interface $Properties {
+
+                /** CIMGroupAnswerInviteRsp user_id */
+                user_id: number;
+
+                /** CIMGroupAnswerInviteRsp group_id */
+                group_id: number;
+
+                /** CIMGroupAnswerInviteRsp result_code */
+                result_code: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupAnswerInviteRsp. */
+            type $Shape = CIM.Group.CIMGroupAnswerInviteRsp.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupJoinListReq.
+         * @deprecated Use CIM.Group.CIMGroupJoinListReq.$Properties instead.
+         */
+        interface ICIMGroupJoinListReq extends CIM.Group.CIMGroupJoinListReq.$Properties {
+        }
+
+        /** Represents a CIMGroupJoinListReq. */
+        class CIMGroupJoinListReq {
+
+            /**
+             * Constructs a new CIMGroupJoinListReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupJoinListReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupJoinListReq user_id. */
+            user_id: number;
+
+            /** CIMGroupJoinListReq group_id. */
+            group_id: (number|null);
+
+            /**
+             * Encodes the specified CIMGroupJoinListReq message. Does not implicitly {@link CIM.Group.CIMGroupJoinListReq.verify|verify} messages.
+             * @param message CIMGroupJoinListReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupJoinListReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupJoinListReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupJoinListReq & CIM.Group.CIMGroupJoinListReq.$Shape} CIMGroupJoinListReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupJoinListReq & CIM.Group.CIMGroupJoinListReq.$Shape;
+        }
+
+        namespace CIMGroupJoinListReq {
+
+            /** Properties of a CIMGroupJoinListReq. */
+            interface $Properties {
+
+                /** CIMGroupJoinListReq user_id */
+                user_id: number;
+
+                /** CIMGroupJoinListReq group_id */
+                group_id?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupJoinListReq. */
+            type $Shape = CIM.Group.CIMGroupJoinListReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupJoinListRsp.
+         * @deprecated Use CIM.Group.CIMGroupJoinListRsp.$Properties instead.
+         */
+        interface ICIMGroupJoinListRsp extends CIM.Group.CIMGroupJoinListRsp.$Properties {
+        }
+
+        /** Represents a CIMGroupJoinListRsp. */
+        class CIMGroupJoinListRsp {
+
+            /**
+             * Constructs a new CIMGroupJoinListRsp.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupJoinListRsp.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupJoinListRsp user_id. */
+            user_id: number;
+
+            /** CIMGroupJoinListRsp group_id. */
+            group_id: (number|null);
+
+            /** CIMGroupJoinListRsp join_list. */
+            join_list: CIM.Group.CIMGroupJoinInfo[];
+
+            /**
+             * Encodes the specified CIMGroupJoinListRsp message. Does not implicitly {@link CIM.Group.CIMGroupJoinListRsp.verify|verify} messages.
+             * @param message CIMGroupJoinListRsp message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupJoinListRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupJoinListRsp message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupJoinListRsp & CIM.Group.CIMGroupJoinListRsp.$Shape} CIMGroupJoinListRsp
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupJoinListRsp & CIM.Group.CIMGroupJoinListRsp.$Shape;
+        }
+
+        namespace CIMGroupJoinListRsp {
+
+            /** Properties of a CIMGroupJoinListRsp. */
+            interface $Properties {
+
+                /** CIMGroupJoinListRsp user_id */
+                user_id: number;
+
+                /** CIMGroupJoinListRsp group_id */
+                group_id?: (number|null);
+
+                /** CIMGroupJoinListRsp join_list */
+                join_list?: CIM.Group.CIMGroupJoinInfo.$Properties[];
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupJoinListRsp. */
+            type $Shape = CIM.Group.CIMGroupJoinListRsp.$Properties;
+        }
+
+        /**
+         * Properties of a CIMGroupJoinNotify.
+         * @deprecated Use CIM.Group.CIMGroupJoinNotify.$Properties instead.
+         */
+        interface ICIMGroupJoinNotify extends CIM.Group.CIMGroupJoinNotify.$Properties {
+        }
+
+        /** Represents a CIMGroupJoinNotify. */
+        class CIMGroupJoinNotify {
+
+            /**
+             * Constructs a new CIMGroupJoinNotify.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Group.CIMGroupJoinNotify.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMGroupJoinNotify user_id. */
+            user_id: number;
+
+            /** CIMGroupJoinNotify group_id. */
+            group_id: number;
+
+            /** CIMGroupJoinNotify join_list. */
+            join_list: CIM.Group.CIMGroupJoinInfo[];
+
+            /**
+             * Encodes the specified CIMGroupJoinNotify message. Does not implicitly {@link CIM.Group.CIMGroupJoinNotify.verify|verify} messages.
+             * @param message CIMGroupJoinNotify message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Group.CIMGroupJoinNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMGroupJoinNotify message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Group.CIMGroupJoinNotify & CIM.Group.CIMGroupJoinNotify.$Shape} CIMGroupJoinNotify
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Group.CIMGroupJoinNotify & CIM.Group.CIMGroupJoinNotify.$Shape;
+        }
+
+        namespace CIMGroupJoinNotify {
+
+            /** Properties of a CIMGroupJoinNotify. */
+            interface $Properties {
+
+                /** CIMGroupJoinNotify user_id */
+                user_id: number;
+
+                /** CIMGroupJoinNotify group_id */
+                group_id: number;
+
+                /** CIMGroupJoinNotify join_list */
+                join_list?: CIM.Group.CIMGroupJoinInfo.$Properties[];
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMGroupJoinNotify. */
+            type $Shape = CIM.Group.CIMGroupJoinNotify.$Properties;
         }
     }
 

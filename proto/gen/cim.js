@@ -66,6 +66,15 @@ export const CIM = $root.CIM = (() => {
             values[valuesById[1317] = "kCIM_CID_GROUP_MUTE_RSP"] = 1317;
             values[valuesById[1318] = "kCIM_CID_GROUP_TRANSFER_REQ"] = 1318;
             values[valuesById[1319] = "kCIM_CID_GROUP_TRANSFER_RSP"] = 1319;
+            values[valuesById[1320] = "kCIM_CID_GROUP_APPLY_REQ"] = 1320;
+            values[valuesById[1321] = "kCIM_CID_GROUP_APPLY_RSP"] = 1321;
+            values[valuesById[1322] = "kCIM_CID_GROUP_ANSWER_APPLY_REQ"] = 1322;
+            values[valuesById[1323] = "kCIM_CID_GROUP_ANSWER_APPLY_RSP"] = 1323;
+            values[valuesById[1324] = "kCIM_CID_GROUP_ANSWER_INVITE_REQ"] = 1324;
+            values[valuesById[1325] = "kCIM_CID_GROUP_ANSWER_INVITE_RSP"] = 1325;
+            values[valuesById[1326] = "kCIM_CID_GROUP_JOIN_LIST_REQ"] = 1326;
+            values[valuesById[1327] = "kCIM_CID_GROUP_JOIN_LIST_RSP"] = 1327;
+            values[valuesById[1328] = "kCIM_CID_GROUP_JOIN_NOTIFY"] = 1328;
             values[valuesById[1537] = "kCIM_CID_USER_LIST_REQ"] = 1537;
             values[valuesById[1538] = "kCIM_CID_USER_LIST_RSP"] = 1538;
             values[valuesById[1539] = "kCIM_CID_FRIEND_APPLY_REQ"] = 1539;
@@ -1899,6 +1908,20 @@ export const CIM = $root.CIM = (() => {
             return values;
         })();
 
+        Group.CIMGroupJoinKind = (function() {
+            const valuesById = $Object.create(null), values = $Object.create(valuesById);
+            values[valuesById[1] = "kCIM_GROUP_JOIN_KIND_APPLICATION"] = 1;
+            values[valuesById[2] = "kCIM_GROUP_JOIN_KIND_INVITATION"] = 2;
+            return values;
+        })();
+
+        Group.CIMGroupJoinState = (function() {
+            const valuesById = $Object.create(null), values = $Object.create(valuesById);
+            values[valuesById[1] = "kCIM_GROUP_JOIN_STATE_OPEN"] = 1;
+            values[valuesById[2] = "kCIM_GROUP_JOIN_STATE_REFUSED"] = 2;
+            return values;
+        })();
+
         Group.CIMGroupInfo = (function() {
 
             const CIMGroupInfo = function (properties) {
@@ -2320,6 +2343,8 @@ export const CIM = $root.CIM = (() => {
             CIMGroupCreateReq.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             CIMGroupCreateReq.prototype.group_name = null;
             CIMGroupCreateReq.prototype.member_id_list = $util.emptyArray;
+            CIMGroupCreateReq.prototype.join_model = null;
+            CIMGroupCreateReq.prototype.be_invite_model = null;
 
             CIMGroupCreateReq.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -2334,6 +2359,10 @@ export const CIM = $root.CIM = (() => {
                 if (message.member_id_list != null && message.member_id_list.length)
                     for (let i = 0; i < message.member_id_list.length; ++i)
                         writer.uint32(24).uint64(message.member_id_list[i]);
+                if (message.join_model != null && $Object.hasOwnProperty.call(message, "join_model"))
+                    writer.uint32(160).int32(message.join_model);
+                if (message.be_invite_model != null && $Object.hasOwnProperty.call(message, "be_invite_model"))
+                    writer.uint32(168).int32(message.be_invite_model);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -2347,7 +2376,7 @@ export const CIM = $root.CIM = (() => {
                     _depth = 0;
                 if (_depth > $Reader.recursionLimit)
                     throw $Error("max depth exceeded");
-                let end, message;
+                let end, message, value;
                 if (length === $undefined)
                     end = reader.len;
                 else {
@@ -2391,6 +2420,30 @@ export const CIM = $root.CIM = (() => {
                             if (!(message.member_id_list && message.member_id_list.length))
                                 message.member_id_list = [];
                             message.member_id_list.push(reader.uint64());
+                            continue;
+                        }
+                    case 20: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.CIM.Group.CIMGroupJoinModel[value] !== $undefined)
+                                message.join_model = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 21: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.CIM.Group.CIMGroupBeInviteMode[value] !== $undefined)
+                                message.be_invite_model = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
                             continue;
                         }
                     }
@@ -4037,6 +4090,7 @@ export const CIM = $root.CIM = (() => {
             CIMGroupUpdateReq.prototype.group_intro = null;
             CIMGroupUpdateReq.prototype.group_avatar = null;
             CIMGroupUpdateReq.prototype.join_model = null;
+            CIMGroupUpdateReq.prototype.be_invite_model = null;
 
             CIMGroupUpdateReq.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -4057,6 +4111,8 @@ export const CIM = $root.CIM = (() => {
                     writer.uint32(50).string(message.group_avatar);
                 if (message.join_model != null && $Object.hasOwnProperty.call(message, "join_model"))
                     writer.uint32(56).int32(message.join_model);
+                if (message.be_invite_model != null && $Object.hasOwnProperty.call(message, "be_invite_model"))
+                    writer.uint32(64).int32(message.be_invite_model);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -4132,6 +4188,18 @@ export const CIM = $root.CIM = (() => {
                             value = reader.int32();
                             if ($root.CIM.Group.CIMGroupJoinModel[value] !== $undefined)
                                 message.join_model = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.CIM.Group.CIMGroupBeInviteMode[value] !== $undefined)
+                                message.be_invite_model = value;
                             else if (!reader.discardUnknown) {
                                 $util.makeProp(message, "$unknowns", false);
                                 (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
@@ -4918,6 +4986,1088 @@ export const CIM = $root.CIM = (() => {
             };
 
             return CIMGroupTransferRsp;
+        })();
+
+        Group.CIMGroupJoinInfo = (function() {
+
+            const CIMGroupJoinInfo = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupJoinInfo.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupJoinInfo.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupJoinInfo.prototype.kind = 1;
+            CIMGroupJoinInfo.prototype.from_user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupJoinInfo.prototype.state = 1;
+            CIMGroupJoinInfo.prototype.create_time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupJoinInfo.prototype.expire_time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupJoinInfo.prototype.join_text = null;
+            CIMGroupJoinInfo.prototype.group_name = null;
+
+            CIMGroupJoinInfo.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.group_id);
+                writer.uint32(16).uint64(message.user_id);
+                writer.uint32(24).int32(message.kind);
+                writer.uint32(32).uint64(message.from_user_id);
+                writer.uint32(40).int32(message.state);
+                writer.uint32(48).uint64(message.create_time);
+                writer.uint32(56).uint64(message.expire_time);
+                if (message.join_text != null && $Object.hasOwnProperty.call(message, "join_text"))
+                    writer.uint32(66).string(message.join_text);
+                if (message.group_name != null && $Object.hasOwnProperty.call(message, "group_name"))
+                    writer.uint32(74).string(message.group_name);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupJoinInfo.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupJoinInfo();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.CIM.Group.CIMGroupJoinKind[value] !== $undefined)
+                                message.kind = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.from_user_id = reader.uint64();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.CIM.Group.CIMGroupJoinState[value] !== $undefined)
+                                message.state = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                break;
+                            message.create_time = reader.uint64();
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 0)
+                                break;
+                            message.expire_time = reader.uint64();
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 2)
+                                break;
+                            message.join_text = reader.string();
+                            continue;
+                        }
+                    case 9: {
+                            if (wireType !== 2)
+                                break;
+                            message.group_name = reader.string();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "kind"))
+                    throw $util.ProtocolError("missing required 'kind'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "from_user_id"))
+                    throw $util.ProtocolError("missing required 'from_user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "state"))
+                    throw $util.ProtocolError("missing required 'state'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "create_time"))
+                    throw $util.ProtocolError("missing required 'create_time'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "expire_time"))
+                    throw $util.ProtocolError("missing required 'expire_time'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupJoinInfo;
+        })();
+
+        Group.CIMGroupApplyReq = (function() {
+
+            const CIMGroupApplyReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupApplyReq.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupApplyReq.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupApplyReq.prototype.join_text = null;
+
+            CIMGroupApplyReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                if (message.join_text != null && $Object.hasOwnProperty.call(message, "join_text"))
+                    writer.uint32(26).string(message.join_text);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupApplyReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupApplyReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.join_text = reader.string();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupApplyReq;
+        })();
+
+        Group.CIMGroupApplyRsp = (function() {
+
+            const CIMGroupApplyRsp = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupApplyRsp.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupApplyRsp.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupApplyRsp.prototype.result_code = 0;
+
+            CIMGroupApplyRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                writer.uint32(24).uint32(message.result_code);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupApplyRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupApplyRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.result_code = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "result_code"))
+                    throw $util.ProtocolError("missing required 'result_code'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupApplyRsp;
+        })();
+
+        Group.CIMGroupAnswerApplyReq = (function() {
+
+            const CIMGroupAnswerApplyReq = function (properties) {
+                this.member_id_list = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupAnswerApplyReq.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupAnswerApplyReq.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupAnswerApplyReq.prototype.member_id_list = $util.emptyArray;
+            CIMGroupAnswerApplyReq.prototype.agree = false;
+
+            CIMGroupAnswerApplyReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                if (message.member_id_list != null && message.member_id_list.length)
+                    for (let i = 0; i < message.member_id_list.length; ++i)
+                        writer.uint32(24).uint64(message.member_id_list[i]);
+                writer.uint32(32).bool(message.agree);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupAnswerApplyReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupAnswerApplyReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType === 2) {
+                                if (!(message.member_id_list && message.member_id_list.length))
+                                    message.member_id_list = [];
+                                reader.uint64s(message.member_id_list);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.member_id_list && message.member_id_list.length))
+                                message.member_id_list = [];
+                            message.member_id_list.push(reader.uint64());
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.agree = reader.bool();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "agree"))
+                    throw $util.ProtocolError("missing required 'agree'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupAnswerApplyReq;
+        })();
+
+        Group.CIMGroupAnswerApplyRsp = (function() {
+
+            const CIMGroupAnswerApplyRsp = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupAnswerApplyRsp.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupAnswerApplyRsp.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupAnswerApplyRsp.prototype.result_code = 0;
+
+            CIMGroupAnswerApplyRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                writer.uint32(24).uint32(message.result_code);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupAnswerApplyRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupAnswerApplyRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.result_code = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "result_code"))
+                    throw $util.ProtocolError("missing required 'result_code'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupAnswerApplyRsp;
+        })();
+
+        Group.CIMGroupAnswerInviteReq = (function() {
+
+            const CIMGroupAnswerInviteReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupAnswerInviteReq.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupAnswerInviteReq.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupAnswerInviteReq.prototype.agree = false;
+
+            CIMGroupAnswerInviteReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                writer.uint32(24).bool(message.agree);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupAnswerInviteReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupAnswerInviteReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.agree = reader.bool();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "agree"))
+                    throw $util.ProtocolError("missing required 'agree'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupAnswerInviteReq;
+        })();
+
+        Group.CIMGroupAnswerInviteRsp = (function() {
+
+            const CIMGroupAnswerInviteRsp = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupAnswerInviteRsp.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupAnswerInviteRsp.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupAnswerInviteRsp.prototype.result_code = 0;
+
+            CIMGroupAnswerInviteRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                writer.uint32(24).uint32(message.result_code);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupAnswerInviteRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupAnswerInviteRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.result_code = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "result_code"))
+                    throw $util.ProtocolError("missing required 'result_code'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupAnswerInviteRsp;
+        })();
+
+        Group.CIMGroupJoinListReq = (function() {
+
+            const CIMGroupJoinListReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupJoinListReq.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupJoinListReq.prototype.group_id = null;
+
+            CIMGroupJoinListReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                if (message.group_id != null && $Object.hasOwnProperty.call(message, "group_id"))
+                    writer.uint32(16).uint64(message.group_id);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupJoinListReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupJoinListReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupJoinListReq;
+        })();
+
+        Group.CIMGroupJoinListRsp = (function() {
+
+            const CIMGroupJoinListRsp = function (properties) {
+                this.join_list = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupJoinListRsp.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupJoinListRsp.prototype.group_id = null;
+            CIMGroupJoinListRsp.prototype.join_list = $util.emptyArray;
+
+            CIMGroupJoinListRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                if (message.group_id != null && $Object.hasOwnProperty.call(message, "group_id"))
+                    writer.uint32(16).uint64(message.group_id);
+                if (message.join_list != null && message.join_list.length)
+                    for (let i = 0; i < message.join_list.length; ++i)
+                        $root.CIM.Group.CIMGroupJoinInfo.encode(message.join_list[i], writer.uint32(26).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupJoinListRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupJoinListRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.join_list && message.join_list.length))
+                                message.join_list = [];
+                            message.join_list.push($root.CIM.Group.CIMGroupJoinInfo.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupJoinListRsp;
+        })();
+
+        Group.CIMGroupJoinNotify = (function() {
+
+            const CIMGroupJoinNotify = function (properties) {
+                this.join_list = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMGroupJoinNotify.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupJoinNotify.prototype.group_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMGroupJoinNotify.prototype.join_list = $util.emptyArray;
+
+            CIMGroupJoinNotify.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.group_id);
+                if (message.join_list != null && message.join_list.length)
+                    for (let i = 0; i < message.join_list.length; ++i)
+                        $root.CIM.Group.CIMGroupJoinInfo.encode(message.join_list[i], writer.uint32(26).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMGroupJoinNotify.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Group.CIMGroupJoinNotify();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.join_list && message.join_list.length))
+                                message.join_list = [];
+                            message.join_list.push($root.CIM.Group.CIMGroupJoinInfo.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "group_id"))
+                    throw $util.ProtocolError("missing required 'group_id'", { instance: message });
+                return message;
+            };
+
+            return CIMGroupJoinNotify;
         })();
 
         return Group;

@@ -131,6 +131,8 @@ export const messageFields = {
     [1,"user_id","required","uint64"],
     [2,"group_name","optional","string"],
     [3,"member_id_list","repeated","uint64"],
+    [20,"join_model","optional","CIM.Group.CIMGroupJoinModel"],
+    [21,"be_invite_model","optional","CIM.Group.CIMGroupBeInviteMode"],
   ],
   "CIM.Group.CIMGroupCreateRsp": [
     [1,"user_id","required","uint64"],
@@ -215,6 +217,7 @@ export const messageFields = {
     [5,"group_intro","optional","string"],
     [6,"group_avatar","optional","string"],
     [7,"join_model","optional","CIM.Group.CIMGroupJoinModel"],
+    [8,"be_invite_model","optional","CIM.Group.CIMGroupBeInviteMode"],
   ],
   "CIM.Group.CIMGroupUpdateRsp": [
     [1,"user_id","required","uint64"],
@@ -253,6 +256,62 @@ export const messageFields = {
     [1,"user_id","required","uint64"],
     [2,"group_id","required","uint64"],
     [3,"result_code","required","uint32"],
+  ],
+  "CIM.Group.CIMGroupJoinInfo": [
+    [1,"group_id","required","uint64"],
+    [2,"user_id","required","uint64"],
+    [3,"kind","required","CIM.Group.CIMGroupJoinKind"],
+    [4,"from_user_id","required","uint64"],
+    [5,"state","required","CIM.Group.CIMGroupJoinState"],
+    [6,"create_time","required","uint64"],
+    [7,"expire_time","required","uint64"],
+    [8,"join_text","optional","string"],
+    [9,"group_name","optional","string"],
+  ],
+  "CIM.Group.CIMGroupApplyReq": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"join_text","optional","string"],
+  ],
+  "CIM.Group.CIMGroupApplyRsp": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"result_code","required","uint32"],
+  ],
+  "CIM.Group.CIMGroupAnswerApplyReq": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"member_id_list","repeated","uint64"],
+    [4,"agree","required","bool"],
+  ],
+  "CIM.Group.CIMGroupAnswerApplyRsp": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"result_code","required","uint32"],
+  ],
+  "CIM.Group.CIMGroupAnswerInviteReq": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"agree","required","bool"],
+  ],
+  "CIM.Group.CIMGroupAnswerInviteRsp": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"result_code","required","uint32"],
+  ],
+  "CIM.Group.CIMGroupJoinListReq": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","optional","uint64"],
+  ],
+  "CIM.Group.CIMGroupJoinListRsp": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","optional","uint64"],
+    [3,"join_list","repeated","CIM.Group.CIMGroupJoinInfo"],
+  ],
+  "CIM.Group.CIMGroupJoinNotify": [
+    [1,"user_id","required","uint64"],
+    [2,"group_id","required","uint64"],
+    [3,"join_list","repeated","CIM.Group.CIMGroupJoinInfo"],
   ],
   "CIM.List.CIMRecentContactSessionReq": [
     [1,"user_id","required","uint64"],
@@ -440,7 +499,7 @@ export const messageFields = {
 
 /** The values of every CIM enum, by its full name. */
 export const enumValues: Readonly<Record<string, readonly number[]>> = {
-  "CIM.Def.CIMCmdID": [257,258,259,260,261,262,265,266,513,514,517,518,528,529,769,770,771,772,773,774,775,776,816,817,1281,1282,1283,1284,1285,1286,1287,1288,1289,1296,1297,1298,1299,1300,1301,1302,1303,1312,1313,1314,1315,1316,1317,1318,1319,1537,1538,1539,1540,1541,1542,1543,1544,1545,1552,1553,1554,1555,1556,1557,2049,2050,2051,2052],
+  "CIM.Def.CIMCmdID": [257,258,259,260,261,262,265,266,513,514,517,518,528,529,769,770,771,772,773,774,775,776,816,817,1281,1282,1283,1284,1285,1286,1287,1288,1289,1296,1297,1298,1299,1300,1301,1302,1303,1312,1313,1314,1315,1316,1317,1318,1319,1320,1321,1322,1323,1324,1325,1326,1327,1328,1537,1538,1539,1540,1541,1542,1543,1544,1545,1552,1553,1554,1555,1556,1557,2049,2050,2051,2052],
   "CIM.Def.CIMErrorCode": [0,1,2,3,4,5,6,7,8,9,10,11,12],
   "CIM.Def.CIMResCode": [0,1,2,3,4,5,6,7,8,9,10],
   "CIM.Def.CIMClientType": [0,1,2,3,4,5,6],
@@ -457,4 +516,6 @@ export const enumValues: Readonly<Record<string, readonly number[]>> = {
   "CIM.Group.CIMGroupMuteModel": [0,1],
   "CIM.Group.CIMGroupMemberChangedType": [1,2],
   "CIM.Group.CIMGroupRole": [0,1,2],
+  "CIM.Group.CIMGroupJoinKind": [1,2],
+  "CIM.Group.CIMGroupJoinState": [1,2],
 }

@@ -1,4 +1,4 @@
-/** Groups are made, changed and asked about over the wire, on two gateways (spec 1, 0x0501 … 0x0527). */
+/** Groups are made, changed and asked about over the wire, on two gateways (spec 1, 0x0501 … 0x0530). */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { CIM } from '../../proto/index.js'
@@ -48,7 +48,12 @@ async function create(owner: Person, members: readonly Person[], group_name = 'a
 
 type Changing = {
   [Name in CommandName]: Name extends `${infer Stem}_REQ`
-    ? `${Stem}_RSP` extends 'GROUP_CREATE_RSP' | 'GROUP_INFO_RSP' | 'GROUP_LIST_RSP' | 'GROUP_MEMBER_LIST_RSP'
+    ? `${Stem}_RSP` extends
+        | 'GROUP_CREATE_RSP'
+        | 'GROUP_INFO_RSP'
+        | 'GROUP_LIST_RSP'
+        | 'GROUP_MEMBER_LIST_RSP'
+        | 'GROUP_JOIN_LIST_RSP'
       ? never
       : Name extends `GROUP_${string}`
         ? Name
@@ -66,6 +71,17 @@ async function code<Name extends Changing>(
   const request = { user_id: by.user_id, ...body } as unknown as WritableBodyOf<Name>
   return (await by.device.ask(name, request, answer)).result_code
 }
+
+/** The next notice of what waits for an answer in this group, or was refused. */
+async function joinNotice(of: Person, group_id: number) {
+  const { body } = await of.device.next('GROUP_JOIN_NOTIFY', { match: (each) => each.group_id === group_id })
+  return { by: body.user_id, joins: body.join_list.map(({ user_id, kind, state }) => [user_id, kind, state]) }
+}
+
+const joinsOf = async ({ user_id, device }: Person, group_id?: number) =>
+  (
+    await device.ask('GROUP_JOIN_LIST_REQ', { user_id, group_id: group_id ?? null }, 'GROUP_JOIN_LIST_RSP')
+  ).join_list.map((each) => [each.group_id, each.user_id, each.kind, each.state])
 
 /** The next notice of who came or went in this group. */
 async function notice(of: Person, group_id: number) {
@@ -276,4 +292,56 @@ test('what an app server does is told to the members as the owner’s deed', asy
   assert.deepEqual([joined.status, joined.body.member_count], [200, 2])
   for (const each of [ada, bo])
     assert.deepEqual(await notice(each, group_id), { by: ada.user_id, changed: [[bo.user_id, added]] })
+})
+
+test('who applies is let in or kept out by the owner and admins, who all hear of it', async () => {
+  const [ada, bo, cy, di] = [await person(0), await person(1), await person(1), await person(0)]
+  const group_id = await create(ada, [bo])
+  assert.equal(await code(cy, 'GROUP_APPLY_REQ', { group_id }), kCIM_ERR_FORBIDDEN)
+  assert.equal(await code(ada, 'GROUP_UPDATE_REQ', { group_id, join_model: 1 }), 0)
+  assert.equal(await code(ada, 'GROUP_SET_ROLE_REQ', { group_id, member_id_list: [bo.user_id], role: 1 }), 0)
+  for (const each of [cy, di])
+    assert.equal(await code(each, 'GROUP_APPLY_REQ', { group_id, join_text: 'let me in' }), 0)
+  for (const each of [ada, bo, cy])
+    assert.deepEqual(await joinNotice(each, group_id), { by: cy.user_id, joins: [[cy.user_id, 1, 1]] })
+  assert.deepEqual(await joinsOf(bo, group_id), [
+    [group_id, cy.user_id, 1, 1],
+    [group_id, di.user_id, 1, 1],
+  ])
+  const answered = { group_id, member_id_list: [cy.user_id], agree: true }
+  assert.equal(await code(cy, 'GROUP_ANSWER_APPLY_REQ', answered), kCIM_ERR_FORBIDDEN)
+  assert.equal(await code(bo, 'GROUP_ANSWER_APPLY_REQ', answered), 0)
+  for (const each of [ada, cy])
+    await each.device.next('GROUP_MEMBER_CHANGED_NOTIFY', {
+      match: ({ changed_list }) => changed_list.some(({ user_id }) => user_id === cy.user_id),
+    })
+  await conditionHolds('cy was told of it in the group', () => numbersReceived(cy, group_id).size === 1)
+  assert.equal(
+    await code(ada, 'GROUP_ANSWER_APPLY_REQ', { ...answered, member_id_list: [di.user_id], agree: false }),
+    0,
+  )
+  await joinNotice(di, group_id)
+  assert.deepEqual(await joinNotice(di, group_id), { by: ada.user_id, joins: [[di.user_id, 1, 2]] })
+  assert.deepEqual([await joinsOf(ada, group_id), await joinsOf(di)], [[], [[group_id, di.user_id, 1, 2]]])
+  await assert.rejects(joinsOf(cy, group_id), { result_code: kCIM_ERR_FORBIDDEN })
+})
+
+test('who is invited into a group that asks for consent is a member once they agree', async () => {
+  const [ada, bo, cy] = [await person(0), await person(1), await person(0)]
+  const group_id = await create(ada, [])
+  assert.equal(await code(ada, 'GROUP_UPDATE_REQ', { group_id, be_invite_model: 1 }), 0)
+  const member_id_list = [bo.user_id, cy.user_id]
+  assert.equal(await code(ada, 'GROUP_INVITE_MEMBER_REQ', { group_id, member_id_list }), 0)
+  for (const each of [bo, cy]) {
+    assert.deepEqual(await joinNotice(each, group_id), { by: ada.user_id, joins: [[each.user_id, 2, 1]] })
+    assert.deepEqual(await joinsOf(each), [[group_id, each.user_id, 2, 1]])
+  }
+  assert.deepEqual((await membersOf(ada, group_id)).member_id_list, [ada.user_id])
+  assert.equal(await code(bo, 'GROUP_ANSWER_INVITE_REQ', { group_id, agree: true }), 0)
+  assert.equal(await code(cy, 'GROUP_ANSWER_INVITE_REQ', { group_id, agree: false }), 0)
+  await conditionHolds('ada was told that bo is in', () => numbersReceived(ada, group_id).size === 3)
+  await conditionHolds('bo was, too', () => numbersReceived(bo, group_id).has(3))
+  await ada.device.next('GROUP_JOIN_NOTIFY', { match: ({ user_id }) => user_id === cy.user_id })
+  assert.deepEqual((await membersOf(ada, group_id)).member_id_list, [ada.user_id, bo.user_id])
+  assert.equal(await code(cy, 'GROUP_ANSWER_INVITE_REQ', { group_id, agree: true }), kCIM_ERR_NOT_FOUND)
 })

@@ -66,6 +66,8 @@ const contract = {
   'Group.CIMGroupMemberChangedType': [1, 2],
   'Group.CIMGroupRole': [0, 1, 2],
   'Friend.CIMContactState': [0, 1, 2, 3],
+  'Group.CIMGroupJoinKind': [1, 2],
+  'Group.CIMGroupJoinState': [1, 2],
 }
 
 test('the enumerations have the values of the contract and no other', () => {

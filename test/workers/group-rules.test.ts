@@ -8,7 +8,13 @@ import type { Group, GroupPlan, GroupState } from '../../workers/ports/groups.js
 
 const { kCIM_ERR_BAD_REQUEST, kCIM_ERR_FORBIDDEN, kCIM_ERR_NOT_FOUND } = CIM.Def.CIMErrorCode
 const group_id = 2 ** 48
-const limits = { GROUP_NORMAL_MAX: 6, GROUP_SUPER_MAX: 8, BLOCKLIST_ON_INVITE: true }
+const limits = {
+  GROUP_NORMAL_MAX: 6,
+  GROUP_SUPER_MAX: 8,
+  GROUP_JOIN_OPEN_MAX: 3,
+  GROUP_JOIN_EXPIRES_MS: 60_000,
+  BLOCKLIST_ON_INVITE: true,
+}
 const appServer = undefined
 
 const group: Group = {
@@ -40,6 +46,8 @@ const state: GroupState = {
   members: new Map(roles.map(([user_id, role]) => [user_id, { user_id, role, mute_until: 0 }])),
   users: new Map([1, 2, 3, 4, 5, 6, 7, 8, 9].map((user) => [user, `user ${user}`])),
   blockers: new Set([8]),
+  joins: new Map(),
+  openJoins: 0,
   heir: 2,
 }
 
@@ -197,6 +205,8 @@ test('a made name is cut at 32 characters, none of them halved', () => {
       [2, 'b'],
     ]),
     blockers: new Set(),
+    joins: new Map(),
+    openJoins: 0,
     heir: undefined,
   }
   const { group_name = '' } = planOf('create', 1, { owner_id: 1, members: [2] }, nobody).group
@@ -210,6 +220,8 @@ test('a notification of 500 members fits into the largest message', () => {
     members: new Map(),
     users: new Map([1, ...ids].map((user) => [user, 'x'])),
     blockers: new Set(),
+    joins: new Map(),
+    openJoins: 0,
     heir: undefined,
   }
   const verdict = judge(

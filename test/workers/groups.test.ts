@@ -11,7 +11,13 @@ import type { PresentDevice } from '../../workers/ports/presence.js'
 const { kCIM_ERR_FORBIDDEN } = CIM.Def.CIMErrorCode
 const group_id = 2 ** 48
 const place = { topic: 'any', partition: 0, offset: 0, appended: 0 }
-const limits = { GROUP_NORMAL_MAX: 200, GROUP_SUPER_MAX: 10_000, BLOCKLIST_ON_INVITE: true }
+const limits = {
+  GROUP_NORMAL_MAX: 200,
+  GROUP_SUPER_MAX: 10_000,
+  GROUP_JOIN_OPEN_MAX: 3,
+  GROUP_JOIN_EXPIRES_MS: 60_000,
+  BLOCKLIST_ON_INVITE: true,
+}
 const loaded = { found: new Map(), limits }
 
 const group: Group = {
@@ -80,6 +86,7 @@ const changedBy = (notification: string, members: readonly string[]): GroupOutco
   kind: 'changed',
   group,
   members: [1, 2],
+  joins: { requests: [], admins: [] },
   notification: {
     from_user_id: 1,
     to_session_id: group_id,
@@ -211,7 +218,7 @@ test('info leaves out what the client has already', () => {
   const given = (group_version: number) => ({ groups: [{ group_id, group_version }] })
   const infos = (group_version: number) => {
     const event = asked('info', given(group_version), 'GROUP_INFO_REQ')
-    const found = { groups: [group], versions: [], members: [] }
+    const found = { groups: [group], versions: [], members: [], joins: [] }
     const [outcome] = groups.decide(event, { limits, found: new Map([[event, found]]) }, place)
     assert.equal(outcome?.kind, 'emit')
     const { packet } = (outcome as { event: coffeechat.event.IOutbound }).event

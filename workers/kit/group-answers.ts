@@ -1,10 +1,11 @@
 /** What who asked about a group is answered: the packet that fits theirs, or JSON for an app server. */
 import { CIM, coffeechat } from '../../proto/index.js'
 import type { GroupAnswer, GroupCall } from '../../schemas/group-operations.js'
-import { commands } from '../../schemas/packets.js'
+import { type Command, commands } from '../../schemas/packets.js'
 import type { ErrorBody } from '../../schemas/user-operations.js'
-import type { Group, GroupOutcome, Member, Refusal } from '../ports/groups.js'
+import type { Group, GroupOutcome, JoinRequest, Member, Refusal } from '../ports/groups.js'
 import { answer, errorNotify, httpAnswer, type Writable } from './answers.js'
+import { groupInfo, groupShown, joinInfo, joinsPage, membersPage } from './group-shown.js'
 
 import event = coffeechat.event
 
@@ -23,6 +24,7 @@ export interface Found {
   readonly groups: readonly Group[]
   readonly versions: readonly { readonly group_id: number; readonly version: number }[]
   readonly members: readonly Member[]
+  readonly joins: readonly JoinRequest[]
 }
 
 /** An event with its operation. */
@@ -43,6 +45,9 @@ const responses: { readonly [Operation in GroupCall['operation']]?: Writable<Don
   'set-role': commands.GROUP_SET_ROLE_RSP,
   mute: commands.GROUP_MUTE_RSP,
   transfer: commands.GROUP_TRANSFER_RSP,
+  apply: commands.GROUP_APPLY_RSP,
+  'answer-apply': commands.GROUP_ANSWER_APPLY_RSP,
+  'answer-invite': commands.GROUP_ANSWER_INVITE_RSP,
 }
 
 /** After a change was asked for. */
@@ -55,10 +60,12 @@ export function answerChange(asked: Asked, outcome: GroupOutcome) {
       errorBody('IDEMPOTENCY_KEY_REUSED', 'this Idempotency-Key was used for another call'),
     )
   const { origin } = asked.event
-  const { operation } = asked.call
+  const { call } = asked
+  const { operation } = call
   if (!isPacket(asked))
     return httpAnswer(origin, operation === 'create' ? 201 : 200, {
       group: groupShown(outcome.group),
+      ...(call.operation === 'apply' ? { joined: outcome.members.includes(call.arguments.user_id) } : {}),
     } satisfies GroupAnswer)
   const { user_id } = origin
   if (operation === 'create')
@@ -84,6 +91,14 @@ const statusOf: Readonly<Record<number, number>> = {
   [CIMErrorCode.kCIM_ERR_BAD_REQUEST]: 400,
   [CIMErrorCode.kCIM_ERR_FORBIDDEN]: 403,
   [CIMErrorCode.kCIM_ERR_NOT_FOUND]: 404,
+  [CIMErrorCode.kCIM_ERR_RATE_LIMITED]: 429,
+}
+
+/** Lists, whose responses have no code. */
+const listRequests: { readonly [Operation in GroupCall['operation']]?: Command } = {
+  list: commands.GROUP_LIST_REQ,
+  joins: commands.GROUP_JOIN_LIST_REQ,
+  'own-joins': commands.GROUP_JOIN_LIST_REQ,
 }
 
 /** In the command's own response where that has a code, else as an ERROR_NOTIFY. */
@@ -103,12 +118,7 @@ export function refuse(asked: Asked, { code, reason }: Refusal) {
     return answer(origin, commands.GROUP_INFO_RSP, { user_id, result_code: code })
   if ('group_id' in call.arguments && call.operation in responses)
     return answerDone(asked, call.arguments.group_id, code)
-  return errorNotify(
-    origin,
-    call.operation === 'list' ? commands.GROUP_LIST_REQ : commands.GROUP_MEMBER_LIST_REQ,
-    code,
-    reason,
-  )
+  return errorNotify(origin, listRequests[call.operation] ?? commands.GROUP_MEMBER_LIST_REQ, code, reason)
 }
 
 /** To a question, from what was found. */
@@ -140,6 +150,24 @@ export function answerQuestion(asked: Asked, found: Found) {
       })
     return httpAnswer(origin, 200, membersPage(found.members, limit ?? 0))
   }
+  if (call.operation === 'joins' || call.operation === 'own-joins') {
+    const group_id = 'group_id' in call.arguments ? { group_id: call.arguments.group_id } : {}
+    return isPacket(asked)
+      ? answer(origin, commands.GROUP_JOIN_LIST_RSP, {
+          user_id,
+          ...group_id,
+          join_list: found.joins.map(joinInfo),
+        })
+      : httpAnswer(
+          origin,
+          200,
+          joinsPage(
+            found.joins,
+            call.arguments.limit ?? 0,
+            call.operation === 'joins' ? 'user_id' : 'group_id',
+          ),
+        )
+  }
   const [group] = found.groups
   return httpAnswer(origin, 200, (group ? { group: groupShown(group) } : {}) satisfies GroupAnswer)
 }
@@ -152,50 +180,3 @@ const changedSince = (
   const versions = new Map(known.map(({ group_id, group_version }) => [group_id, group_version]))
   return groups.filter(({ group_id, version }) => versions.get(group_id) !== version)
 }
-
-/** One more than asked for was read: there is a next page. */
-function membersPage(members: readonly Member[], limit: number): GroupAnswer {
-  const page = members.slice(0, limit)
-  const last = page.at(-1)
-  return {
-    members: page.map(({ user_id, role, mute_until }) => ({ user_id: String(user_id), role, mute_until })),
-    ...(members.length > limit && last !== undefined ? { cursor: String(last.user_id) } : {}),
-  }
-}
-
-const seconds = (time_ms: number): number => Math.floor(time_ms / 1_000)
-
-/** A group as packets have it. */
-const groupInfo = (group: Group): CIM.Group.ICIMGroupInfo => ({
-  group_id: group.group_id,
-  group_name: group.group_name,
-  group_type: group.group_type,
-  join_model: group.join_model,
-  be_invite_model: group.be_invite_model,
-  mute_model: group.mute_model,
-  group_owner_id: group.owner_id,
-  create_time: seconds(group.create_time),
-  update_time: seconds(group.update_time),
-  group_intro: group.intro,
-  announcement: group.announcement,
-  group_avatar: group.avatar,
-  member_count: group.member_count,
-  group_version: group.version,
-})
-
-const groupShown = (group: Group) => ({
-  group_id: String(group.group_id),
-  group_name: group.group_name,
-  group_type: group.group_type,
-  owner_id: String(group.owner_id),
-  announcement: group.announcement,
-  group_intro: group.intro,
-  group_avatar: group.avatar,
-  mute_model: group.mute_model,
-  join_model: group.join_model,
-  member_count: group.member_count,
-  version: group.version,
-  disbanded: group.disbanded,
-  create_time: group.create_time,
-  update_time: group.update_time,
-})

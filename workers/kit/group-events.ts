@@ -95,8 +95,11 @@ export function usersToTell(outcome: GroupChanged): readonly number[] {
   return changed ? [...new Set([...outcome.members, ...changed.map(({ user_id }) => user_id)])] : []
 }
 
-/** GROUP_MEMBER_CHANGED_NOTIFY to these devices. */
+/** GROUP_MEMBER_CHANGED_NOTIFY to those of these devices whose users are to hear of it. */
 export function tellMembers(outcome: GroupChanged, devices: readonly PresentDevice[]) {
   const body = membersChanged(outcome)
-  return body ? notify(devices, commands.GROUP_MEMBER_CHANGED_NOTIFY, body) : []
+  if (body === undefined) return []
+  const users = new Set(usersToTell(outcome))
+  const theirs = devices.filter(({ user_id }) => users.has(user_id))
+  return notify(theirs, commands.GROUP_MEMBER_CHANGED_NOTIFY, body)
 }

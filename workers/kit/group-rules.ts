@@ -4,24 +4,31 @@
  */
 import { CIM } from '../../proto/index.js'
 import type { GroupArgumentsOf, GroupCall } from '../../schemas/group-operations.js'
-import type { Group, GroupPlan, GroupState, Member, Verdict } from '../ports/groups.js'
+import type { Group, GroupState, Member, Verdict } from '../ports/groups.js'
+import {
+  judgeApplication,
+  judgeApplicationAnswer,
+  judgeInvitation,
+  judgeInvitationAnswer,
+} from './group-joins.js'
+import {
+  badRequest,
+  blockerAmong,
+  forbidden,
+  type GroupLimits,
+  notFound,
+  nothing,
+  planned,
+  rankOfAppServer,
+  type Scene,
+  tooMany,
+  typeOf,
+} from './group-verdicts.js'
 
-const { CIMErrorCode } = CIM.Def
 const { kCIM_GROUP_ROLE_ADMIN, kCIM_GROUP_ROLE_MEMBER, kCIM_GROUP_ROLE_OWNER } = CIM.Group.CIMGroupRole
-const { kCIM_GROUP_TYPE_GROUP_NORMAL, kCIM_GROUP_TYPE_GROUP_SUPER } = CIM.Group.CIMGroupType
-
-/** An app server may do what no member may. */
-const rankOfAppServer = kCIM_GROUP_ROLE_OWNER + 1
 
 const maxNameCharacters = 32
-
-export interface GroupLimits {
-  /** Members above which a group is SUPER. */
-  readonly GROUP_NORMAL_MAX: number
-  readonly GROUP_SUPER_MAX: number
-  /** Nobody is brought into a group by whom they have blocked. */
-  readonly BLOCKLIST_ON_INVITE: boolean
-}
+const rankOfStranger = -1
 
 /** A change that somebody asks for. */
 export interface GroupAct {
@@ -31,48 +38,9 @@ export interface GroupAct {
   readonly limits: GroupLimits
 }
 
-/** Somebody who may act on a group that there is. */
-interface Scene {
-  readonly group: Group
-  readonly state: GroupState
-  /** Whose deed it is called. */
-  readonly from: number
-  readonly rank: number
-  readonly limits: GroupLimits
-}
-
-const nothing: Verdict = { kind: 'nothing' }
-
-const refused = (code: CIM.Def.CIMErrorCode, reason: string): Verdict => ({
-  kind: 'refused',
-  refusal: { code, reason },
-})
-const forbidden = (reason: string): Verdict => refused(CIMErrorCode.kCIM_ERR_FORBIDDEN, reason)
-const badRequest = (reason: string): Verdict => refused(CIMErrorCode.kCIM_ERR_BAD_REQUEST, reason)
-const notFound = (reason: string): Verdict => refused(CIMErrorCode.kCIM_ERR_NOT_FOUND, reason)
-
-/** A change of the kind that its NOTIFICATION names. */
-const planned = (
-  from: number,
-  notification: string,
-  members: readonly number[],
-  { data = {}, ...changes }: Partial<GroupPlan> & { readonly data?: object },
-): Verdict => ({
-  kind: 'planned',
-  plan: {
-    from,
-    notification: {
-      notification,
-      data: { ...data, operator: String(from), members: members.map(String) },
-    },
-    group: {},
-    added: [],
-    removed: [],
-    roles: [],
-    muted: undefined,
-    ...changes,
-  },
-})
+/** What nobody needs to be a member for. */
+const isOfStrangers = ({ operation }: GroupCall): boolean =>
+  operation === 'apply' || operation === 'answer-invite'
 
 /** Judges a change. */
 export function judge({ call, operator, limits }: GroupAct, state: GroupState): Verdict {
@@ -80,13 +48,14 @@ export function judge({ call, operator, limits }: GroupAct, state: GroupState): 
   const { group } = state
   if (group === undefined) return notFound('there is no such group')
   const member = operator === undefined ? undefined : state.members.get(operator)
-  if (operator !== undefined && member === undefined) return forbidden('only its members may do that')
+  if (operator !== undefined && member === undefined && !isOfStrangers(call))
+    return forbidden('only its members may do that')
   const scene: Scene = {
     group,
     state,
     limits,
     from: operator ?? group.owner_id,
-    rank: member?.role ?? rankOfAppServer,
+    rank: operator === undefined ? rankOfAppServer : (member?.role ?? rankOfStranger),
   }
   switch (call.operation) {
     case 'disband':
@@ -95,6 +64,12 @@ export function judge({ call, operator, limits }: GroupAct, state: GroupState): 
       return operator === undefined ? badRequest('only a member can leave') : judgeExit(scene)
     case 'invite':
       return judgeInvitation(scene, call.arguments)
+    case 'apply':
+      return judgeApplication(scene, call.arguments)
+    case 'answer-apply':
+      return judgeApplicationAnswer(scene, call.arguments)
+    case 'answer-invite':
+      return judgeInvitationAnswer(scene, call.arguments)
     case 'kick':
       return judgeKick(scene, call.arguments)
     case 'update':
@@ -118,7 +93,7 @@ function judgeCreation(
   limits: GroupLimits,
 ): Verdict {
   const { users } = state
-  const { owner_id, group_name, announcement, group_intro, group_avatar } = given
+  const { owner_id, group_name, announcement, group_intro, group_avatar, join_model, be_invite_model } = given
   if (operator !== undefined && operator !== owner_id) return forbidden('a group is made for oneself')
   const members = [...new Set([owner_id, ...given.members])]
   const unknown = members.find((user) => !users.has(user))
@@ -136,6 +111,8 @@ function judgeCreation(
       intro: group_intro ?? '',
       avatar: group_avatar ?? '',
       group_type: typeOf(members.length, limits),
+      ...(join_model === undefined ? {} : { join_model }),
+      ...(be_invite_model === undefined ? {} : { be_invite_model }),
     },
     added: members,
     roles: [{ user_id: owner_id, role: kCIM_GROUP_ROLE_OWNER }],
@@ -145,12 +122,6 @@ function judgeCreation(
 /** Its members' names, as many as fit. */
 const nameOf = (names: readonly string[]): string =>
   [...names.filter((name) => name !== '').join(', ')].slice(0, maxNameCharacters).join('').trim()
-
-const typeOf = (members: number, { GROUP_NORMAL_MAX }: GroupLimits) =>
-  members > GROUP_NORMAL_MAX ? kCIM_GROUP_TYPE_GROUP_SUPER : kCIM_GROUP_TYPE_GROUP_NORMAL
-
-const tooMany = ({ GROUP_SUPER_MAX }: GroupLimits) =>
-  badRequest(`a group has at most ${GROUP_SUPER_MAX} members`)
 
 function judgeDisbanding({ from, rank }: Scene): Verdict {
   if (rank < kCIM_GROUP_ROLE_OWNER) return forbidden('only the owner may disband the group')
@@ -171,28 +142,6 @@ function judgeExit({ state, from, rank }: Scene): Verdict {
   })
 }
 
-/** One of them who has blocked who acts, where that counts. */
-const blockerAmong = (users: readonly number[], { blockers }: GroupState, limits: GroupLimits) =>
-  limits.BLOCKLIST_ON_INVITE ? users.find((user) => blockers.has(user)) : undefined
-
-const inviterRank = [kCIM_GROUP_ROLE_MEMBER, kCIM_GROUP_ROLE_ADMIN, rankOfAppServer]
-
-function judgeInvitation(scene: Scene, { members }: GroupArgumentsOf<'invite'>): Verdict {
-  const { group, state, from, rank, limits } = scene
-  if (rank < (inviterRank[group.join_model] ?? rankOfAppServer))
-    return forbidden('this group does not let its members invite')
-  const unknown = members.find((user) => !state.users.has(user))
-  if (unknown !== undefined) return notFound(`there is no user ${unknown}`)
-  const added = [...new Set(members)].filter((user) => !state.members.has(user))
-  if (added.length === 0) return nothing
-  const count = group.member_count + added.length
-  if (count > limits.GROUP_SUPER_MAX) return tooMany(limits)
-  const unwilling = blockerAmong(added, state, limits)
-  if (unwilling !== undefined) return forbidden(`${unwilling} is not to be invited by you`)
-  const group_type = Math.max(group.group_type, typeOf(count, limits))
-  return planned(from, 'group.members_added', added, { added, group: { group_type } })
-}
-
 function judgeKick({ group, state, from, rank }: Scene, { members }: GroupArgumentsOf<'kick'>): Verdict {
   if (rank < kCIM_GROUP_ROLE_ADMIN) return forbidden('only the owner and admins may remove members')
   if (members.includes(group.owner_id)) return forbidden('the owner cannot be removed')
@@ -209,8 +158,8 @@ const membersAmong = ({ members }: GroupState, users: readonly number[]): readon
 
 function judgeUpdate({ group, from, rank }: Scene, { change }: GroupArgumentsOf<'update'>): Verdict {
   if (rank < kCIM_GROUP_ROLE_ADMIN) return forbidden('only the owner and admins may change the group')
-  const { group_name, announcement, group_intro, group_avatar, join_model } = change
-  const asked = { group_name, announcement, intro: group_intro, avatar: group_avatar, join_model }
+  const { group_intro: intro, group_avatar: avatar, ...same } = change
+  const asked = { ...same, intro, avatar }
   const changed = Object.entries(asked).filter(
     ([column, value]) => value !== undefined && value !== group[column as keyof typeof asked],
   )

@@ -27,6 +27,26 @@ export interface Member {
   readonly mute_until: number
 }
 
+/** An application to join a group, or an invitation to it: one per group and user. */
+export interface JoinRequest {
+  readonly group_id: number
+  readonly group_name: string
+  /** Who is to join. */
+  readonly user_id: number
+  /** CIMGroupJoinKind */
+  readonly kind: number
+  /** Who applied, or who invited. */
+  readonly from_user_id: number
+  /** CIMGroupJoinState */
+  readonly state: number
+  readonly join_text: string
+  readonly create_time: number
+  readonly expire_time: number
+}
+
+/** An application or invitation as it is from now on. Who has become a member has none. */
+export type JoinChange = Pick<JoinRequest, 'user_id' | 'kind' | 'from_user_id' | 'state' | 'join_text'>
+
 /** What a change is judged by, as it stands under the lock of the group's conversation. */
 export interface GroupState {
   /** Undefined where there is none, or it is disbanded. */
@@ -37,6 +57,10 @@ export interface GroupState {
   readonly users: ReadonlyMap<number, string>
   /** The named users who have blocked who acts. */
   readonly blockers: ReadonlySet<number>
+  /** What is open of the named users. */
+  readonly joins: ReadonlyMap<number, JoinChange>
+  /** How many are open in the whole group; counted where its models let any be. */
+  readonly openJoins: number
   /** Who comes next when the owner leaves; undefined for nobody. */
   readonly heir: number | undefined
 }
@@ -64,6 +88,8 @@ export interface GroupPlan {
   readonly removed: readonly number[]
   readonly roles: readonly { readonly user_id: number; readonly role: number }[]
   readonly muted: { readonly members: readonly number[]; readonly until: number } | undefined
+  /** Others who are asked at the same time. */
+  readonly joins: readonly JoinChange[]
 }
 
 export interface Refusal {
@@ -71,10 +97,11 @@ export interface Refusal {
   readonly reason: string
 }
 
-/** `nothing`: it is already so. */
+/** `nothing`: it is already so. `asked`: nobody joins yet, so it is no change of the group and has no number. */
 export type Verdict =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'nothing' }
+  | { readonly kind: 'asked'; readonly joins: readonly JoinChange[] }
   | { readonly kind: 'planned'; readonly plan: GroupPlan }
 
 export interface GroupRequest {
@@ -89,6 +116,8 @@ export interface GroupRequest {
   readonly operator: number | undefined
   /** Users whose memberships and names `judge` needs. */
   readonly named: readonly number[]
+  /** ms: what nobody answers is void this long after it was asked. */
+  readonly joinExpires_ms: number
   readonly msg_seq: number
   readonly client_type: number
   /** Pure: may be called again. */
@@ -108,18 +137,30 @@ export interface StoredNotification {
   readonly stored_time: number
 }
 
+/** Applications and invitations that a request opened or refused, and who hears of the applications. */
+export interface JoinNews {
+  readonly requests: readonly JoinRequest[]
+  /** The owner too. */
+  readonly admins: readonly number[]
+}
+
+interface KnownGroup {
+  readonly group: Group
+  /** After the change; of a disbanded group those that it had. */
+  readonly members: readonly number[]
+}
+
 /** What became of a request. */
 export type GroupOutcome =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'key-reused' }
-  | { readonly kind: 'nothing'; readonly group: Group; readonly members: readonly number[] }
-  | {
+  | ({ readonly kind: 'nothing' } & KnownGroup)
+  | ({ readonly kind: 'asked'; readonly joins: JoinNews } & KnownGroup)
+  | ({
       readonly kind: 'changed'
-      readonly group: Group
-      /** After the change; of a disbanded group those that it had. */
-      readonly members: readonly number[]
       readonly notification: StoredNotification
-    }
+      readonly joins: JoinNews
+    } & KnownGroup)
 
 export interface GroupChanges {
   /**
@@ -129,12 +170,16 @@ export interface GroupChanges {
   apply(requests: readonly GroupRequest[]): Promise<readonly GroupOutcome[]>
 }
 
-/** A page of one group's members, by id. */
-export interface MembersAsked {
-  readonly group_id: number
+/** A page of a list, by id. */
+export interface PageAsked {
   readonly after: number
   /** Undefined: all. */
   readonly limit: number | undefined
+}
+
+/** A page of one group's members, or of who may become one. */
+export interface MembersAsked extends PageAsked {
+  readonly group_id: number
 }
 
 export interface GroupDirectory {
@@ -143,6 +188,10 @@ export interface GroupDirectory {
   /** Groups by id, disbanded ones too; unknown ones are absent. With `memberOf` only those of this user. */
   of(groupIds: readonly number[], memberOf?: number): Promise<readonly Group[]>
   members(asked: MembersAsked): Promise<readonly Member[]>
+  /** What is open in a group, by the user who is to join. */
+  joinsOfGroup(asked: MembersAsked): Promise<readonly JoinRequest[]>
+  /** What a user has asked for or is asked, by group; what was refused too, until it expires. */
+  joinsOfUser(asked: PageAsked & { readonly user_id: number }): Promise<readonly JoinRequest[]>
   /** A user's membership now. */
   member(group_id: number, user_id: number): Promise<Member | undefined>
 }

@@ -3,13 +3,15 @@ import { z } from 'zod'
 import { fieldLimits } from '../../../schemas/fields.js'
 import {
   answeredGroup,
+  answeredJoin,
   answeredMember,
   type GroupAnswer,
   groupChange,
   groupProfile,
+  joinText,
   muteChange,
 } from '../../../schemas/group-operations.js'
-import { beforeVerb, groupId, pageLimit, userId } from '../fields.js'
+import { beforeVerb, groupId, pageLimit, userId, userPath } from '../fields.js'
 import { type Api, failures, type Rest } from '../rest.js'
 
 const defaultMembers = 100
@@ -152,8 +154,109 @@ function powerRoutes(api: Api, { calls }: Rest): void {
   )
 }
 
+/** A page of applications and invitations. */
+const joinsPage = z.object({
+  joins: z.array(answeredJoin),
+  cursor: z.string().optional().describe('of the next page; absent on the last'),
+})
+const pageOf = ({ joins = [], cursor }: GroupAnswer) => ({
+  joins,
+  ...(cursor === undefined ? {} : { cursor }),
+})
+
+/** Who may become a member: an app server asks and answers for its users. */
+function joinRoutes(api: Api, { calls }: Rest): void {
+  const path = '/v1/groups/:group_id/joins'
+  api.get(
+    path,
+    {
+      schema: {
+        ...about('Applications and invitations that wait for an answer, by the ids of who is to join'),
+        params: groupPath,
+        querystring: z.object({ cursor: userId.optional(), limit: pageLimit.default(defaultMembers) }),
+        response: { 200: joinsPage, ...failures },
+      },
+    },
+    async (request) => {
+      const { cursor: after = 0, limit } = request.query
+      return pageOf(await calls.onGroup(request, 'joins', { ...request.params, after, limit }))
+    },
+  )
+
+  api.post(
+    path,
+    {
+      schema: {
+        ...about('Apply for a user; who is invited is a member at once'),
+        params: groupPath,
+        body: z.object({ user_id: userId, join_text: joinText }),
+        response: {
+          201: z.object({ joined: z.boolean().describe('false: the owner or an admin has to approve') }),
+          ...failures,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { joined = false } = await calls.onGroup(request, 'apply', { ...request.params, ...request.body })
+      return reply.code(201).send({ joined })
+    },
+  )
+
+  api.post(
+    `${path}::answer`,
+    {
+      schema: {
+        ...about('Approve of applications or refuse them; a refusal withdraws invitations too'),
+        params: groupPath,
+        body: someMembers.extend({ agree: z.boolean() }),
+        response: { 200: answeredGroup, ...failures },
+      },
+    },
+    async (request) =>
+      groupOf(await calls.onGroup(request, 'answer-apply', { ...request.params, ...request.body })),
+  )
+}
+
+/** What a user has asked for, or is asked. */
+function ownJoinRoutes(api: Api, { calls }: Rest): void {
+  const path = '/v1/users/:user_id/group-joins'
+  api.get(
+    path,
+    {
+      schema: {
+        ...about(
+          "A user's applications and invitations, by the ids of the groups; refused ones until they expire",
+        ),
+        params: userPath,
+        querystring: z.object({ cursor: groupId.optional(), limit: pageLimit.default(defaultMembers) }),
+        response: { 200: joinsPage, ...failures },
+      },
+    },
+    async (request) => {
+      const { cursor: after = 0, limit } = request.query
+      return pageOf(await calls.onGroup(request, 'own-joins', { ...request.params, after, limit }))
+    },
+  )
+
+  api.post(
+    `${path}/${beforeVerb('group_id')}::answer`,
+    {
+      schema: {
+        ...about('Accept an invitation for a user, or refuse it'),
+        params: userPath.extend(groupPath.shape),
+        body: z.object({ agree: z.boolean() }),
+        response: { 200: answeredGroup, ...failures },
+      },
+    },
+    async (request) =>
+      groupOf(await calls.onGroup(request, 'answer-invite', { ...request.params, ...request.body })),
+  )
+}
+
 export function groupRoutes(api: Api, rest: Rest): void {
   groupItself(api, rest)
   memberRoutes(api, rest)
   powerRoutes(api, rest)
+  joinRoutes(api, rest)
+  ownJoinRoutes(api, rest)
 }

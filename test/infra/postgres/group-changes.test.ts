@@ -28,7 +28,13 @@ after(async () => {
   await database.drop()
 })
 
-const limits = { GROUP_NORMAL_MAX: 200, GROUP_SUPER_MAX: 250, BLOCKLIST_ON_INVITE: true }
+const limits = {
+  GROUP_NORMAL_MAX: 200,
+  GROUP_SUPER_MAX: 250,
+  GROUP_JOIN_OPEN_MAX: 3,
+  GROUP_JOIN_EXPIRES_MS: 60_000,
+  BLOCKLIST_ON_INVITE: true,
+}
 const place = { topic: 'any', partition: 0, offset: 0, appended: 0 }
 let connection_id = 0
 
@@ -324,4 +330,38 @@ test('the directory lists groups of a user, and members page by page', async () 
   assert.deepEqual(await page(0, undefined), [60, 61, 62, 63])
   assert.deepEqual(await directory.member(one, 60), { user_id: 60, role: 2, mute_until: 0 })
   assert.equal(await directory.member(two, 60), undefined)
+})
+
+test('an application or invitation that comes again is told again, and written once', async () => {
+  const group_id = await newGroup(1, [2])
+  const models = { join_model: 1, be_invite_model: 1 }
+  await changed('update', { group_id, change: models }, { operator: 1 })
+  const twice = async (operation: string, given: object, operator: number) => {
+    const request = requestOf(operation, { group_id, ...given }, { operator })
+    const outcomes = [await apply(request), await apply(request)]
+    assert.deepEqual(outcomes[0], outcomes[1])
+    const [outcome] = outcomes
+    return outcome?.kind === 'asked' || outcome?.kind === 'changed'
+      ? [
+          outcome.kind,
+          outcome.joins.requests.map(({ user_id, state }) => [user_id, state]),
+          outcome.joins.admins,
+        ]
+      : outcome?.kind
+  }
+  assert.deepEqual(await twice('apply', { user_id: 3 }, 3), ['asked', [[3, 1]], [1]])
+  assert.deepEqual(await twice('apply', { user_id: 4 }, 4), ['asked', [[4, 1]], [1]])
+  assert.deepEqual(await twice('answer-apply', { members: [3], agree: false }, 1), ['asked', [[3, 2]], [1]])
+  assert.deepEqual(await twice('invite', { members: [4, 5] }, 1), ['changed', [[5, 1]], [1]])
+  assert.equal((await change('invite', { group_id, members: [5] }, { operator: 1 })).kind, 'nothing')
+  assert.deepEqual(await twice('answer-invite', { user_id: 5, agree: true }, 5), ['changed', [], []])
+  assert.deepEqual(
+    (await membersOf(group_id)).map(({ user_id, joined_at_msg_id }) => [user_id, joined_at_msg_id]),
+    [
+      [1, 1],
+      [2, 1],
+      [4, 3],
+      [5, 4],
+    ],
+  )
 })

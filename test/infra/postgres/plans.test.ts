@@ -222,6 +222,7 @@ test('groups and their members are found by index, for who asks and for who chan
         operator: undefined,
         owner_id: undefined,
         named: [n, n + 1, n + 50],
+        joinExpires_ms: 60_000,
         msg_seq: 1,
         client_type: 2,
         judge: () => ({
@@ -234,6 +235,7 @@ test('groups and their members are found by index, for who asks and for who chan
             removed: [n + 2],
             roles: [{ user_id: n + 1, role: 2 }],
             muted: { members: [n + 3], until: 5 },
+            joins: [{ user_id: n + 4, kind: 2, from_user_id: n, state: 1, join_text: '' }],
           },
         }),
       },
