@@ -21,6 +21,7 @@ import { migrate } from './infra/postgres/migrate.js'
 import { createPool } from './infra/postgres/pool.js'
 import { createGroupNames, createPushTargets } from './infra/postgres/push.js'
 import { createPushLedger } from './infra/postgres/push-ledger.js'
+import { createPushRecords } from './infra/postgres/push-records.js'
 import { createReadMarks } from './infra/postgres/reads.js'
 import { createReceipts } from './infra/postgres/receipts.js'
 import { createRobotDirectory } from './infra/postgres/robots.js'
@@ -197,6 +198,7 @@ function workerPorts(
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     now: Date.now,
     pushTargets: createPushTargets(pool),
+    pushRecords: createPushRecords(pool),
     groupNames: createGroupNames(pool),
     pushLedger: createPushLedger(pool),
     pushRates: createPushRates({ redis, keys, perMinute: config.PUSH_RATE_PER_MINUTE }),

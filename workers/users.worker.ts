@@ -6,6 +6,7 @@ import { type ErrorBody, parseUserCall, type UserAnswer, type UserCall } from '.
 import { httpAnswer } from './kit/answers.js'
 import { kickNotify } from './kit/kicks.js'
 import { presenceChanged } from './kit/presence-events.js'
+import { answerOfDesk, type DeskPorts, settingsKept } from './kit/push-desk.js'
 import { defineWorker, type EmitOf, reject, save } from './kit/worker.js'
 import type { Presence, PresentDevice } from './ports/presence.js'
 import type {
@@ -22,7 +23,7 @@ import Reason = CIM.Def.CIMKickReason
 
 type Requested = coffeechat.event.IUserRequested
 
-interface Ports {
+interface Ports extends DeskPorts {
   readonly users: UserDirectory
   readonly userChanges: UserChanges
   readonly presence: Presence
@@ -32,6 +33,8 @@ interface Ports {
 interface Loaded {
   readonly users: ReadonlyMap<number, User>
   readonly devices: ReadonlyMap<number, readonly PresentDevice[]>
+  /** Answers to questions about notifications. */
+  readonly desk: ReadonlyMap<Requested, UserAnswer>
 }
 
 /** A change on its way into the tables. */
@@ -56,12 +59,17 @@ export const users = defineWorker({
   consumes: topics.requestUser,
   produces: [topics.gateOutbound, topics.presenceChanged],
 
-  async load(events: readonly Requested[], { users, presence }: Ports): Promise<Loaded> {
+  async load(events: readonly Requested[], ports: Ports): Promise<Loaded> {
+    const { users, presence } = ports
     const idsOf = (some: readonly Requested[]) =>
       some.map(({ origin }) => origin.user_id).filter((id) => id > 0)
     const aboutDevices = events.filter(({ operation }) => operation === 'devices')
-    const [known, devices] = await Promise.all([users.of(idsOf(events)), presence.of(idsOf(aboutDevices))])
-    return { users: known, devices }
+    const [known, devices, desk] = await Promise.all([
+      users.of(idsOf(events)),
+      presence.of(idsOf(aboutDevices)),
+      loadDesk(events, ports),
+    ])
+    return { users: known, devices, desk }
   },
 
   decide(event, loaded) {
@@ -84,6 +92,21 @@ export const users = defineWorker({
     ...ended.map((device) => presenceChanged(device, 'kicked', row.event.time)),
   ],
 })
+
+async function loadDesk(
+  events: readonly Requested[],
+  ports: DeskPorts,
+): Promise<ReadonlyMap<Requested, UserAnswer>> {
+  const answers = new Map<Requested, UserAnswer>()
+  await Promise.all(
+    events.map(async (event) => {
+      const call = parsed(event)
+      const answer = typeof call === 'string' ? undefined : await answerOfDesk(call, ports)
+      if (answer !== undefined) answers.set(event, answer)
+    }),
+  )
+  return answers
+}
 
 /** The call, or why it is none. */
 function parsed({ operation, arguments: json }: Requested): UserCall | string {
@@ -127,6 +150,12 @@ function changeOf({ operation, arguments: given }: UserCall): UserChange | undef
       const device = { client_type, device_id: device_id ?? null }
       return { kind: operation, push: { user_id, device, provider, token } }
     }
+    case 'delete-push-tokens': {
+      const { user_id, ...which } = given
+      return { kind: operation, user_id, which }
+    }
+    case 'set-push-settings':
+      return { kind: operation, user_id: given.user_id, settings: settingsKept(given.settings) }
     default:
       return undefined
   }
@@ -139,6 +168,8 @@ function kickReason({ operation }: UserCall): Reason | undefined {
   if (operation === 'deactivate') return Reason.kCIM_KICK_REASON_USER_DEACTIVATED
   return undefined
 }
+
+const changesPhones: ReadonlySet<string> = new Set(['set-push-token', 'delete-push-tokens', 'deactivate'])
 
 /**
  * Presence is read after COMMIT, so that a login with the old token cannot slip in between unseen; who is to be
@@ -162,7 +193,7 @@ async function saveAll(rows: readonly Row[], { userChanges, presence, phones }: 
   const all = saved.flatMap(({ kicked }) => kicked)
   const removed = all.length > 0 ? await presence.remove(all) : []
   const gone = new Set(all.filter((_, at) => removed[at]))
-  const changedPhones = rows.filter(({ change }) => ['set-push-token', 'deactivate'].includes(change.kind))
+  const changedPhones = rows.filter(({ change }) => changesPhones.has(change.kind))
   if (changedPhones.length > 0) await phones.forget(changedPhones.map(({ event }) => event.origin.user_id))
   return saved.map(({ result, kicked }) => ({
     result,
@@ -178,12 +209,16 @@ const isMeant = (call: UserCall, { device }: PresentDevice): boolean =>
   call.arguments.client_type === device.client_type
 
 /** What was asked is answered from what was loaded. */
-function answerFrom(event: Requested, call: UserCall, { users, devices }: Loaded): Answer {
+function answerFrom(event: Requested, call: UserCall, { users, devices, desk }: Loaded): Answer {
   const user = users.get(event.origin.user_id)
   if (call.operation === 'check-token') return answerCheck(event, call.arguments.version, user)
   if (user === undefined) return notFound(event)
   if (call.operation === 'devices')
     return ok(event, 200, { devices: (devices.get(user.user_id) ?? []).map(deviceShown) })
+  const found = desk.get(event)
+  if (found !== undefined) return ok(event, 200, found)
+  if (call.operation === 'deliveries')
+    return refuse(event, 404, 'MESSAGE_NOT_FOUND', `user ${user.user_id} sent no such message`)
   return ok(event, 200, { user: userShown(user), token_version: user.token_version })
 }
 

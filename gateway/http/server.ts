@@ -17,6 +17,7 @@ import { contactRoutes } from './routes/contacts.js'
 import { deviceRoutes } from './routes/devices.js'
 import { groupRoutes } from './routes/groups.js'
 import { messageRoutes } from './routes/messages.js'
+import { notificationRoutes } from './routes/notifications.js'
 import { operationRoutes } from './routes/operations.js'
 import { readingRoutes } from './routes/reading.js'
 import { userRoutes } from './routes/users.js'
@@ -155,6 +156,7 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
     operationRoutes,
     userRoutes,
     deviceRoutes,
+    notificationRoutes,
     messageRoutes,
     readingRoutes,
     groupRoutes,

@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { deviceKey, groupOf } from '../../schemas/ids.js'
 import type { GroupNames, PushAddress, PushTarget, PushTargets } from '../../workers/ports/push.js'
 import { prepared } from './pool.js'
+import { settingsOf } from './push-records.js'
 
 interface TargetRow {
   logged_out: boolean
@@ -55,10 +56,8 @@ const selectTargets = prepared<TargetRow>(
     ORDER BY k.o`,
 )
 
-function targetOf(row: TargetRow): PushTarget {
-  const { quiet_from: from, quiet_to: to, time_zone, mentions, preview, ...target } = row
-  const quiet = from === null || to === null || time_zone === null ? null : { from, to, time_zone }
-  return { ...target, settings: { quiet, mentions, preview } }
+function targetOf({ quiet_from, quiet_to, time_zone, mentions, preview, ...target }: TargetRow): PushTarget {
+  return { ...target, settings: settingsOf({ quiet_from, quiet_to, time_zone, mentions, preview }) }
 }
 
 const selectNames = prepared<{ group_id: number; group_name: string }>(

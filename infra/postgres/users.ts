@@ -7,13 +7,13 @@ import type {
   NewUser,
   NickNames,
   ProfileChange,
-  PushToken,
   User,
   UserChange,
   UserChanges,
   UserDirectory,
 } from '../../workers/ports/users.js'
 import { inTransaction, prepared } from './pool.js'
+import { deletePushTokens, setPushSettings, setPushToken } from './push-changes.js'
 
 const requestsKeptFor_ms = 7 * 86_400_000
 const forgottenPerBatch = 100
@@ -106,25 +106,7 @@ const touch = (assignment: string) => async (client: PoolClient, userId: number,
 const deactivate = touch('active = false')
 const rotateToken = touch('token_version = token_version + 1')
 
-/** The first provider that was registered for a device is tried first; a new token of the same one replaces it. */
-async function setPushToken(client: PoolClient, push: PushToken, time: number): Promise<User[]> {
-  const { user_id, device, provider, token } = push
-  const deviceId = device.device_id ?? ''
-  await client.query(
-    `INSERT INTO im_push_token (user_id, client_type, device_id, provider, token, position, created)
-     SELECT u.user_id, $2, $3, $4, $5,
-            (SELECT coalesce(max(t.position), -1) + 1 FROM im_push_token t
-              WHERE t.user_id = u.user_id AND t.client_type = $2 AND t.device_id = $3),
-            $6
-       FROM im_user u WHERE u.user_id = $1
-     ON CONFLICT (user_id, client_type, device_id, provider)
-     DO UPDATE SET token = excluded.token, created = excluded.created`,
-    [user_id, device.client_type, deviceId, provider, token, time],
-  )
-  return selectUsers(client, [[user_id]])
-}
-
-function change(client: PoolClient, asked: UserChange, time: number): Promise<User[]> {
+async function change(client: PoolClient, asked: UserChange, time: number): Promise<User[]> {
   switch (asked.kind) {
     case 'create':
       return create(client, asked.users, time)
@@ -137,7 +119,14 @@ function change(client: PoolClient, asked: UserChange, time: number): Promise<Us
     case 'kick':
       return selectUsers(client, [[asked.user_id]])
     case 'set-push-token':
-      return setPushToken(client, asked.push, time)
+      await setPushToken(client, asked.push, time)
+      return selectUsers(client, [[asked.push.user_id]])
+    case 'delete-push-tokens':
+      await deletePushTokens(client, asked.user_id, asked.which)
+      return selectUsers(client, [[asked.user_id]])
+    case 'set-push-settings':
+      await setPushSettings(client, asked.user_id, asked.settings, time)
+      return selectUsers(client, [[asked.user_id]])
   }
 }
 

@@ -16,7 +16,7 @@ const user: User = {
   updated: 2,
 }
 const place = { topic: 'any', partition: 0, offset: 0, appended: 0 }
-const loaded = { users: new Map([[7, user]]), devices: new Map() }
+const loaded = { users: new Map([[7, user]]), devices: new Map(), desk: new Map() }
 
 const asked = (operation: string, given: unknown): coffeechat.event.IUserRequested => ({
   origin: {

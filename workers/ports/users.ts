@@ -1,6 +1,7 @@
 /** Users and their devices, as workers need them. Types only; infra/postgres implements them. Times in ms. */
 import type { DeviceName } from '../../schemas/ids.js'
 import type { PresentDevice } from './presence.js'
+import type { PushSettings } from './push.js'
 
 export type { TokenSigner } from '../../schemas/tokens.js'
 
@@ -70,6 +71,13 @@ export interface PushToken {
   readonly token: string
 }
 
+/** Which tokens of a user; undefined: whatever it is. */
+export interface PushTokenFilter {
+  readonly client_type?: number | undefined
+  readonly device_id?: string | undefined
+  readonly provider?: string | undefined
+}
+
 export type UserChange =
   | { readonly kind: 'create'; readonly users: readonly NewUser[] }
   | { readonly kind: 'update'; readonly user_id: number; readonly profile: ProfileChange }
@@ -77,7 +85,10 @@ export type UserChange =
   | { readonly kind: 'rotate-token'; readonly user_id: number }
   /** Changes no row: recorded, so that a repetition kicks the same devices again and no later ones. */
   | { readonly kind: 'kick'; readonly user_id: number }
+  /** Whoever had this token at this provider before has it no more: the installation changed hands. */
   | { readonly kind: 'set-push-token'; readonly push: PushToken }
+  | { readonly kind: 'delete-push-tokens'; readonly user_id: number; readonly which: PushTokenFilter }
+  | { readonly kind: 'set-push-settings'; readonly user_id: number; readonly settings: PushSettings }
 
 /** What became of a change: the same answer for each repetition. */
 export interface ChangeResult {

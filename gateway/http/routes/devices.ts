@@ -1,6 +1,6 @@
-/** Devices of a user: who is present, kick, and where a device can be notified. */
+/** Devices of a user: who is present, and kick. */
 import { z } from 'zod'
-import { answeredDevice, clientType, pushToken } from '../../../schemas/user-operations.js'
+import { answeredDevice, clientType } from '../../../schemas/user-operations.js'
 import { badRequest } from '../faults.js'
 import { beforeVerb, pageLimit, userPath } from '../fields.js'
 import { type Api, failures, type Rest } from '../rest.js'
@@ -68,26 +68,6 @@ export function deviceRoutes(api: Api, { calls }: Rest): void {
     async (request) => {
       const { user_id } = request.params
       await calls.onUser(request, user_id, 'kick', { user_id, ...request.body })
-      return {}
-    },
-  )
-
-  api.put(
-    '/v1/users/:user_id/push-tokens',
-    {
-      config: { access: 'client' },
-      schema: {
-        ...about(
-          "A device's token at a provider; several providers are tried in the order of their first PUT",
-        ),
-        params: userPath,
-        body: pushToken,
-        response: { 200: z.object({}), ...failures },
-      },
-    },
-    async (request) => {
-      const { user_id } = request.params
-      await calls.onUser(request, user_id, 'set-push-token', { user_id, ...request.body })
       return {}
     },
   )

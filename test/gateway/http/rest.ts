@@ -16,6 +16,7 @@ import { createGroupDirectory } from '../../../infra/postgres/groups.js'
 import { createMessageHistory } from '../../../infra/postgres/history.js'
 import { createMessageStore } from '../../../infra/postgres/messages.js'
 import { createPool } from '../../../infra/postgres/pool.js'
+import { createPushRecords } from '../../../infra/postgres/push-records.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
 import { createReceipts } from '../../../infra/postgres/receipts.js'
 import { createRobotDirectory } from '../../../infra/postgres/robots.js'
@@ -33,7 +34,7 @@ import { groups } from '../../../workers/groups.worker.js'
 import type { AnyWorker, Emit, Outcome, Place } from '../../../workers/kit/worker.js'
 import type { WorkerPorts } from '../../../workers/main.js'
 import { messageStore } from '../../../workers/message-store.worker.js'
-import type { Presence } from '../../../workers/ports/presence.js'
+import type { AckLookup, Presence } from '../../../workers/ports/presence.js'
 import type { PhoneCache } from '../../../workers/ports/users.js'
 import { queries } from '../../../workers/queries.worker.js'
 import { readMarker } from '../../../workers/read-marker.worker.js'
@@ -118,7 +119,8 @@ type PortsOfTheWorkers = Pick<
   | 'groupLimits'
   | 'contacts'
   | 'contactChanges'
-> & { readonly phones: PhoneCache }
+  | 'pushRecords'
+> & { readonly phones: PhoneCache; readonly pending: AckLookup }
 
 /** What the workers need, on the real PostgreSQL and Redis. */
 function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
@@ -127,6 +129,9 @@ function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
     userChanges: createUserChanges(pool),
     presence,
     phones: { async forget() {} },
+    pushRecords: createPushRecords(pool),
+    // Nothing waits for a flush here.
+    pending: { find: async (acks) => ({ acked: acks.map(() => false), handledUntil: 0 }) },
     store: createMessageStore(pool),
     nickNames: createNickNames(pool),
     robots: createRobotDirectory(pool),
