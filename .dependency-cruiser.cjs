@@ -80,9 +80,9 @@ module.exports = {
 
     onlyOurs(
       'infra-implements-ports',
-      'infra knows the ports of gateway and workers, nothing else of theirs',
+      'infra knows the ports of gateway, workers and ops, nothing else of theirs',
       { path: '^infra/', pathNot: '^infra/local/' },
-      ['^infra/(?!local/)', '^workers/ports/', '^gateway/ports\\.ts$', '^schemas/', '^proto/'],
+      ['^infra/(?!local/)', '^workers/ports/', '^(gateway|ops)/ports\\.ts$', '^schemas/', '^proto/'],
     ),
     onlyOurs(
       'starter-starts-processes',
@@ -90,12 +90,23 @@ module.exports = {
       { path: '^infra/local/' },
       ['^infra/local/', '^schemas/', '^dist/'],
     ),
+    onlyOurs(
+      'operators-work-through-ports',
+      "the operator's commands reach the world through their ports; ops.ts wires them",
+      { path: '^ops/' },
+      ['^ops/', '^schemas/', '^proto/'],
+    ),
     {
       name: 'only-the-root-wires-infra',
       comment: 'main.ts and compose.ts; the rooms above have stricter rules, this one is for rooms to come',
       severity: 'error',
-      from: { pathNot: ['^(main|compose)\\.ts$', '^(proto|schemas|gateway|workers|infra|test|bench)/'] },
-      to: { path: '^(infra/|(main|compose)\\.ts$)' },
+      from: {
+        pathNot: [
+          '^(main|compose|wiring|ops)\\.ts$',
+          '^(proto|schemas|gateway|workers|infra|ops|test|bench)/',
+        ],
+      },
+      to: { path: '^(infra/|(main|compose|wiring|ops)\\.ts$)' },
     },
     {
       name: 'nobody-imports-test',
@@ -122,7 +133,7 @@ module.exports = {
       comment: 'what runs in production is installed there (the local stack is for development)',
       severity: 'error',
       from: {
-        path: '^([^/]+\\.ts$|proto/|schemas/|gateway/|workers/|infra/)',
+        path: '^([^/]+\\.ts$|proto/|schemas/|gateway/|workers/|infra/|ops/)',
         pathNot: ['^infra/local/', '^proto/generate\\.mjs$'],
       },
       to: { dependencyTypes: ['npm-dev'], pathNot: 'node_modules/@types/' },

@@ -1,91 +1,30 @@
-/** Wires what is outside (infra) into the gateway and the workers: the only file that knows all rooms. */
+/** Starts the roles of a process on what is outside: with wiring.ts the only file that knows all rooms. */
 import { hostname } from 'node:os'
 import type { Redis } from 'ioredis'
 import type pg from 'pg'
 import { type Gateway, startGateway } from './gateway/main.js'
 import { createCertificate } from './infra/certificate.js'
 import { createSchedule } from './infra/cron.js'
-import { type BusSettings, createBus } from './infra/kafka/bus.js'
+import { createBus } from './infra/kafka/bus.js'
 import { createMetrics, type ProcessMetrics } from './infra/metrics/metrics.js'
 import { startOpsServer } from './infra/metrics/ops-server.js'
-import { createContactChanges, createContactDirectory } from './infra/postgres/contacts.js'
-import { createAckStore, createDeliveryStates, createMessageReader } from './infra/postgres/deliveries.js'
-import { createDeviceStore, createPhoneSource } from './infra/postgres/devices.js'
 import { isEventFault, isTooMuch } from './infra/postgres/errors.js'
-import { createGroupFanout } from './infra/postgres/fanout.js'
-import { createGroupChanges } from './infra/postgres/group-changes.js'
-import { createGroupDirectory } from './infra/postgres/groups.js'
-import { createMessageHistory } from './infra/postgres/history.js'
-import { createMessageStore } from './infra/postgres/messages.js'
 import { migrate } from './infra/postgres/migrate.js'
 import { createPool } from './infra/postgres/pool.js'
-import { createGroupNames, createPushTargets } from './infra/postgres/push.js'
-import { createPushLedger } from './infra/postgres/push-ledger.js'
-import { createPushRecords } from './infra/postgres/push-records.js'
-import { createReadMarks } from './infra/postgres/reads.js'
-import { createReceipts } from './infra/postgres/receipts.js'
-import { createRobotDirectory } from './infra/postgres/robots.js'
-import { createSentMessages } from './infra/postgres/sent-messages.js'
-import { createSessionLists } from './infra/postgres/sessions.js'
-import { createTimelines } from './infra/postgres/timelines.js'
-import { createNickNames, createUserChanges, createUserDirectory } from './infra/postgres/users.js'
-import { createNotifier } from './infra/push/notifier.js'
-import { createPushProviders } from './infra/push/providers.js'
-import { createPendingAcks } from './infra/redis/acks.js'
 import { createRedis } from './infra/redis/client.js'
-import { createLoginFailures } from './infra/redis/failures.js'
 import { createWorkerHealth, startHeartbeats } from './infra/redis/heartbeats.js'
 import { redisKeys } from './infra/redis/keys.js'
 import { createEndedGates, createGateDirectory, createGateLease, nextEpoch } from './infra/redis/lease.js'
 import { createLocks } from './infra/redis/locks.js'
-import { createPhones, forgettingPhones } from './infra/redis/phones.js'
-import { createDevicePresence, createPresence } from './infra/redis/presence.js'
-import { createPushRates } from './infra/redis/push-rates.js'
-import { createRobotCaller } from './infra/robots/webhook.js'
+import { createDevicePresence } from './infra/redis/presence.js'
 import { createTokenSigner } from './infra/tokens.js'
-import type { Bus, TopicSettings } from './schemas/bus.js'
+import type { Bus } from './schemas/bus.js'
 import type { Config } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
-import { type AnyTopic, deadLetterSettings, topicSettings, topics } from './schemas/topics.js'
+import { allTopics, busSettings, topicDelay, workerPorts } from './wiring.js'
 import type { Frame } from './workers/kit/runner.js'
-import {
-  allWorkers,
-  isWorkerRole,
-  startWorkers,
-  type WorkerPorts,
-  type WorkerRole,
-  workerRoles,
-} from './workers/main.js'
-import type { Notifier } from './workers/ports/push.js'
+import { isWorkerRole, startWorkers, type WorkerRole, workerRoles } from './workers/main.js'
 import { startPresenceSweep } from './workers/presence.js'
-
-const busSettings = (config: Config, log: Logger): BusSettings => ({
-  brokers: config.KAFKA_BROKERS,
-  ...(config.KAFKA_TLS ? { tls: true } : {}),
-  ...(config.KAFKA_SASL_MECHANISM === undefined
-    ? {}
-    : {
-        sasl: {
-          mechanism: config.KAFKA_SASL_MECHANISM,
-          username: config.KAFKA_SASL_USERNAME ?? '',
-          password: config.KAFKA_SASL_PASSWORD ?? '',
-        },
-      }),
-  clientId: `coffeechat-${hostname()}-${process.pid}`,
-  prefix: config.TOPIC_PREFIX,
-  replication: config.TOPIC_REPLICATION,
-  log,
-})
-
-/** All topics of the catalogue but the gates' own, and the dead letters of each worker. */
-function allTopics(config: Config): TopicSettings[] {
-  const { TOPIC_PREFIX: prefix, TOPIC_PARTITIONS: partitions } = config
-  const catalogue: AnyTopic[] = Object.values(topics).filter((each) => each !== topics.gateOutbound)
-  return [
-    ...catalogue.map((each) => topicSettings(each, prefix, partitions)),
-    ...allWorkers.map((worker) => deadLetterSettings(worker.consumes, worker.name, prefix)),
-  ]
-}
 
 /** Migrations and topics: what must be there before any role starts. `say` gets a line per step. */
 export async function setUp(config: Config, log: Logger, say: (line: string) => void): Promise<void> {
@@ -139,80 +78,6 @@ async function openOutside(config: Config, needsDatabase: boolean, log: Logger):
   return { bus, redis, pool }
 }
 
-/** By how much a delivery check may come late and still find flushed acks in Redis. */
-const checkSlack_ms = 2_000
-
-/** Providers' keys are read only where they are needed. */
-const createPushNotifier = (config: Config, roles: readonly WorkerRole[], log: Logger): Notifier =>
-  roles.includes('offline-push')
-    ? createNotifier({ providers: createPushProviders(config, log), fallback: config.PUSH_PROVIDER })
-    : { notify: () => Promise.reject(new Error('this process notifies nobody')) }
-
-/** The ports of all workers, on PostgreSQL and Redis. */
-function workerPorts(
-  config: Config,
-  roles: readonly WorkerRole[],
-  redis: Redis,
-  pool: pg.Pool,
-  log: Logger,
-): WorkerPorts {
-  const keys = redisKeys(config.TOPIC_PREFIX)
-  const policy = config.LOGIN_POLICY
-  const presence = createPresence({ redis, keys, policy })
-  const phones = createPhones({ redis, keys, source: createPhoneSource(pool) })
-  return {
-    store: createMessageStore(pool, config.STRANGER_POLICY),
-    fanout: createGroupFanout(pool),
-    messages: createMessageReader(pool),
-    states: createDeliveryStates(pool),
-    acks: createAckStore(pool),
-    pending: createPendingAcks({
-      redis,
-      keys,
-      lanes: config.TOPIC_PARTITIONS,
-      shown_ms: (config.DELIVERY_CHECK_DELAYS_MS[0] ?? 0) + checkSlack_ms,
-      presence,
-      policy,
-    }),
-    presence,
-    phones,
-    devices: forgettingPhones(createDeviceStore(pool), phones),
-    failures: createLoginFailures({ redis, keys }),
-    users: createUserDirectory(pool),
-    nickNames: config.SEND_NICK_NAME ? createNickNames(pool) : { of: async () => new Map() },
-    userChanges: createUserChanges(pool),
-    groups: createGroupDirectory(pool),
-    groupChanges: createGroupChanges(pool),
-    groupLimits: config,
-    contacts: createContactDirectory(pool, config.STRANGER_POLICY === 'anyone'),
-    contactChanges: createContactChanges(pool),
-    tokens: createTokenSigner(config.TOKEN_SECRET),
-    minClientVersion: config.MIN_CLIENT_VERSION,
-    sessionLists: createSessionLists(pool),
-    history: createMessageHistory(pool),
-    receipts: createReceipts(pool),
-    sentMessages: createSentMessages(pool),
-    timelines: createTimelines(pool),
-    pullLimits: config,
-    reads: createReadMarks(pool),
-    pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-    now: Date.now,
-    pushTargets: createPushTargets(pool),
-    pushRecords: createPushRecords(pool),
-    groupNames: createGroupNames(pool),
-    pushLedger: createPushLedger(pool),
-    pushRates: createPushRates({ redis, keys, perMinute: config.PUSH_RATE_PER_MINUTE }),
-    pushPreview: config.PUSH_PREVIEW,
-    pushDelays_ms: config.PUSH_RETRY_DELAYS_MS,
-    pushRetries: config.PUSH_RETRIES,
-    notifier: createPushNotifier(config, roles, log),
-    delays_ms: config.DELIVERY_CHECK_DELAYS_MS,
-    maxAge_ms: config.DELIVERY_MAX_AGE_MS,
-    robots: createRobotDirectory(pool),
-    robotCaller: createRobotCaller({ maxMessageBytes: config.MAX_MESSAGE_BYTES }),
-  }
-}
-
 const workerFrame = (config: Config, bus: Bus, metrics: ProcessMetrics, log: Logger): Frame => ({
   bus,
   prefix: config.TOPIC_PREFIX,
@@ -221,11 +86,7 @@ const workerFrame = (config: Config, bus: Bus, metrics: ProcessMetrics, log: Log
   isTooMuch,
   schedule: createSchedule(log),
   ackFlushCron: config.ACK_FLUSH_CRON,
-  delayOf({ delay, delays }) {
-    if (delay === undefined) return undefined
-    if (delays === 'push') return config.PUSH_RETRY_DELAYS_MS[delay]
-    return (delays === 'robot' ? config.ROBOT_RETRY_DELAYS_MS : config.DELIVERY_CHECK_DELAYS_MS)[delay]
-  },
+  delayOf: (topic) => topicDelay(config, topic),
   observe({ worker, events, rejected, duration_ms, age_ms }) {
     metrics.count('worker_events', { worker }, events)
     if (rejected > 0) metrics.count('worker_rejected', { worker }, rejected)

@@ -2,7 +2,8 @@
 // when an earlier one failed; what failed is printed whole, and again by name at the end.
 import { spawnSync } from 'node:child_process'
 
-const sources = ['main.ts', 'compose.ts', 'proto', 'schemas', 'gateway', 'workers', 'infra', 'test', 'bench']
+const sources =
+  'main.ts compose.ts wiring.ts ops.ts proto schemas gateway workers infra ops test bench'.split(' ')
 
 const checks = {
   'format and lint': ['biome', 'check', '--error-on-warnings', '.'],

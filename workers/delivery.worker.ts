@@ -6,6 +6,7 @@ import { CIM, coffeechat } from '../proto/index.js'
 import { type DeviceName, deviceKey } from '../schemas/ids.js'
 import { topics } from '../schemas/topics.js'
 import { deliverTo, offlinePhones, triggerPush } from './kit/deliveries.js'
+import { type LatePorts, type Left, leftOfLate } from './kit/late-deliveries.js'
 import { defineWorker, emit } from './kit/worker.js'
 import type { PhoneDirectory, Presence, PresentDevice } from './ports/presence.js'
 
@@ -16,6 +17,13 @@ const { kCIM_MESSAGE_FEATURE_DEFAULT, kCIM_MESSAGE_FEATURE_SYNC_MSG } = CIM.Def.
 interface Loaded {
   readonly present: ReadonlyMap<number, readonly PresentDevice[]>
   readonly phones: ReadonlyMap<number, readonly DeviceName[]>
+  /** Of requests that come late what is left of them. */
+  readonly late: ReadonlyMap<event.IDeliveryRequested, Left | undefined>
+}
+
+interface Ports extends LatePorts {
+  readonly presence: Presence
+  readonly phones: PhoneDirectory
 }
 
 export const delivery = defineWorker({
@@ -23,10 +31,7 @@ export const delivery = defineWorker({
   consumes: topics.deliveryRequested,
   produces: [topics.gateOutbound, topics.deliveryCheck5s, topics.pushTriggered],
 
-  async load(
-    requests,
-    { presence, phones }: { presence: Presence; phones: PhoneDirectory },
-  ): Promise<Loaded> {
+  async load(requests, { presence, phones, ...late }: Ports): Promise<Loaded> {
     const readers = new Set<number>()
     const users = new Set<number>()
     for (const { ref, reader_user_id } of requests) {
@@ -37,16 +42,24 @@ export const delivery = defineWorker({
       }
     }
     const [present, known] = await Promise.all([presence.of([...users]), phones.of([...readers])])
-    return { present, phones: known }
+    return { present, phones: known, late: await leftOfLate(requests, present, late) }
   },
 
-  decide: (request, { present, phones }) => [
-    ...deliverToReaders(request, present),
-    ...(request.reader_user_id ?? []).flatMap((reader) =>
-      followUp(request, reader, present.get(reader) ?? [], phones.get(reader) ?? []),
-    ),
-    ...(request.readers_only ? [] : deliverToSiblings(request, present.get(request.ref.from_user_id) ?? [])),
-  ],
+  decide(asked, loaded) {
+    const left = loaded.late.get(asked)
+    if (left === undefined && loaded.late.has(asked)) return []
+    const request = left === undefined ? asked : { ...asked, reader_user_id: [...left.readers] }
+    const present = left?.present ?? loaded.present
+    return [
+      ...deliverToReaders(request, present),
+      ...(request.reader_user_id ?? []).flatMap((reader) =>
+        followUp(request, reader, present.get(reader) ?? [], loaded.phones.get(reader) ?? []),
+      ),
+      ...(request.readers_only
+        ? []
+        : deliverToSiblings(request, present.get(request.ref.from_user_id) ?? [])),
+    ]
+  },
 })
 
 /** One packet per gate, however many of the readers are there. */

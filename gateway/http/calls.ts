@@ -99,6 +99,7 @@ function answeredJson({ http_status, body }: OutboundPacket): unknown {
   throw new Fault(http_status ?? 500, code, message, field === undefined ? {} : { field })
 }
 
+/** Calls that wait for a worker's answer. */
 export function createCalls({ config, identity, targets, publish, isSuspended }: HttpContext): Calls {
   const prefix = config.TOPIC_PREFIX
 

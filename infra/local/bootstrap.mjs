@@ -13,7 +13,7 @@ import { holdLock } from './lock.mjs'
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const progressEvery_ms = 3_000
 
-const say = (line) => process.stdout.write(`${line}\n`)
+let say = (line) => process.stdout.write(`${line}\n`)
 
 /** Ends the program with one line that says what to do. */
 export class CannotStart extends Error {}
@@ -88,7 +88,7 @@ async function linkPostgresLibraries(guard) {
   await run(guard, 'Linking PostgreSQL', process.execPath, [script], { cwd: postgresPackage })
 }
 
-const sourceRooms = ['proto', 'schemas', 'gateway', 'workers', 'infra', 'test', 'bench']
+const sourceRooms = ['proto', 'schemas', 'gateway', 'workers', 'infra', 'ops', 'test', 'bench']
 const isSource = (name) => /\.(ts|js|mjs)$/.test(name)
 
 function filesUnder(folder) {
@@ -101,7 +101,10 @@ function filesUnder(folder) {
 function sourcesHash() {
   const files = sourceRooms.flatMap((room) => filesUnder(join(root, room))).filter(isSource)
   const hash = createHash('sha256')
-  for (const file of [join(root, 'main.ts'), join(root, 'tsconfig.json'), ...files.sort()]) {
+  const single = ['main.ts', 'compose.ts', 'wiring.ts', 'ops.ts', 'tsconfig.json'].map((name) =>
+    join(root, name),
+  )
+  for (const file of [...single, ...files.sort()]) {
     if (!existsSync(file)) continue
     hash.update(`${relative(root, file)}\n`).update(readFileSync(file))
   }
@@ -145,8 +148,10 @@ function endEarly(parentPid) {
 /**
  * Prepares the checkout and hands over to compiled code, which then owns signals and the guard.
  * @param {(context: {root: string, guard: import('./guard.mjs').Guard, parentPid: number, begun: number}) => Promise<void>} next
+ * @param {{say?: (line: string) => void}} options where what is done meanwhile is told; standard output by default
  */
-export async function bootstrap(next) {
+export async function bootstrap(next, options = {}) {
+  say = options.say ?? say
   const begun = Date.now()
   const parentPid = process.ppid
   const guard = openGuard()

@@ -129,6 +129,12 @@ export function writeLocalFile(dataDir: string, whereabouts: Whereabouts): void 
   writeWhole(localFilePath(dataDir), `${JSON.stringify(whereabouts, null, 2)}\n`)
 }
 
+/** Where the stack of this folder is; undefined where none runs. */
+export function readLocalFile(dataDir: string): Whereabouts | undefined {
+  const path = localFilePath(dataDir)
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Whereabouts) : undefined
+}
+
 /** At the stop: what is not running is nowhere. */
 export function removeLocalFile(dataDir: string): void {
   rmSync(localFilePath(dataDir), { force: true })

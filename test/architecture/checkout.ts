@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 /** The folder of package.json; compiled tests lie in dist/test/architecture below it. */
 export const root = fileURLToPath(new URL('../../..', import.meta.url))
 
-const rooms = ['proto', 'schemas', 'gateway', 'workers', 'infra', 'test', 'bench']
+const rooms = ['proto', 'schemas', 'gateway', 'workers', 'infra', 'ops', 'test', 'bench']
 
 export interface SourceFile {
   /** From the root, with slashes. */

@@ -51,7 +51,7 @@ const decide = (devices: PresentDevice[], phones: Record<number, string[]> = {},
   const known = new Map(
     Object.entries(phones).map(([user, keys]) => [Number(user), keys.map(parseDeviceKey)]),
   )
-  const outcomes = delivery.decide(asked, { present: byUser, phones: known }, place)
+  const outcomes = delivery.decide(asked, { present: byUser, phones: known, late: new Map() }, place)
   const of = <E>(topic: { name: string }) =>
     outcomes
       .filter((each) => each.kind === 'emit' && each.topic.name === topic.name)

@@ -1,5 +1,6 @@
 /** From what a worker emitted to records: grouped, packed, published, or kept as dead letters. */
 import { type IncomingRecord, type OutgoingRecord, type Producer, UnknownTopic } from '../../schemas/bus.js'
+import { deadLetterHeaders as names } from '../../schemas/dead-letters.js'
 import { packEvents } from '../../schemas/packing.js'
 import { type AnyTopic, deadLetterName, fullName, recordOf } from '../../schemas/topics.js'
 import type { Emit } from './worker.js'
@@ -124,12 +125,12 @@ export function deadLetter(group: string, { record, value, reason }: Rejected): 
     value,
     headers: {
       ...record.headers,
-      'dlq-reason': reason.slice(0, 1_000),
-      'dlq-topic': topic,
-      'dlq-partition': String(partition),
-      'dlq-offset': String(offset),
-      'dlq-group': group,
-      'dlq-time': String(Date.now()),
+      [names.reason]: reason.slice(0, 1_000),
+      [names.topic]: topic,
+      [names.partition]: String(partition),
+      [names.offset]: String(offset),
+      [names.group]: group,
+      [names.time]: String(Date.now()),
     },
   }
 }

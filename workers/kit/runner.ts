@@ -5,6 +5,7 @@
  * A bad event is never thrown: it goes to the dead letters, and its partition moves on (I8).
  */
 import type { Bus, Consumer, IncomingRecord, Producer, RecordBatch } from '../../schemas/bus.js'
+import { isForGroup } from '../../schemas/dead-letters.js'
 import type { Logger } from '../../schemas/log.js'
 import { packEvents } from '../../schemas/packing.js'
 import { type AnyTopic, eventsIn, fullName } from '../../schemas/topics.js'
@@ -158,6 +159,7 @@ function decode(
   const entries: Entry[] = []
   const rejected: Rejected[] = []
   for (const record of records) {
+    if (!isForGroup(record.headers, worker.name)) continue
     try {
       const { topic, partition, offset, timestamp, value } = record
       const place = { topic, partition, offset, appended: timestamp }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { createBus } from '../../../infra/kafka/bus.js'
 import type { Bus, IncomingRecord } from '../../../schemas/bus.js'
+import { deadLetterHeaders, resentHeaders } from '../../../schemas/dead-letters.js'
 import { deadLetterSettings, fullName, type Topic, topicSettings } from '../../../schemas/topics.js'
 import { type Frame, runWorker } from '../../../workers/kit/runner.js'
 import { type AnyWorker, defineWorker, emit, reject, save } from '../../../workers/kit/worker.js'
@@ -273,4 +274,35 @@ test('work that a flush finds lost is read again, and only a kept flush commits'
   t.after(() => second.stop())
   await until('the third is handled', () => handled.length >= 5)
   assert.deepEqual(handled.slice(4), ['3'])
+})
+
+test('a record that is sent again for one group is passed by by every other', async (t) => {
+  const seen: string[] = []
+  const reader = (name: string) =>
+    defineWorker({
+      name,
+      consumes: asked,
+      produces: [],
+      decide: ({ text }) => {
+        seen.push(`${name}: ${text}`)
+        return []
+      },
+    })
+  const { frame, bus, prefix } = await openFrame(t, reader('one'))
+  const running = await Promise.all([
+    runWorker(reader('one'), {}, frame),
+    runWorker(reader('two'), {}, frame),
+  ])
+  t.after(() => Promise.all(running.map((each) => each.stop())))
+  const producer = await bus.producer('again')
+  const record = (text: string, headers: Record<string, string> = {}) => ({
+    topic: fullName(prefix, asked),
+    key: 'k',
+    value: Buffer.from(JSON.stringify({ text })),
+    headers: resentHeaders(headers),
+  })
+  const rejected = { [deadLetterHeaders.group]: 'two', [deadLetterHeaders.reason]: 'broken' }
+  await producer.publish([record('again', rejected), { ...record('new'), headers: {} }])
+  await until('both have read', () => seen.filter((line) => line.endsWith('new')).length === 2)
+  assert.deepEqual(seen.sort(), ['one: new', 'two: again', 'two: new'])
 })

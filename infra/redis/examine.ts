@@ -1,0 +1,39 @@
+/** Redis as the doctor sees it. */
+import type { RedisFacts } from '../../ops/ports.js'
+import type { Logger } from '../../schemas/log.js'
+import { createRedis } from './client.js'
+import { redisKeys } from './keys.js'
+import { createGateDirectory } from './lease.js'
+
+const field = (info: string, name: string): string =>
+  new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim() ?? ''
+
+/**
+ * @param prefix of our keys
+ * @throws Error where it does not answer, or refuses us
+ */
+export async function examineRedis(url: string, prefix: string, log: Logger): Promise<RedisFacts> {
+  const redis = createRedis(url, log)
+  let reason: string | undefined
+  redis.on('error', (error: Error) => {
+    reason = error.message || String((error as { code?: string }).code)
+  })
+  try {
+    const info = await redis.info()
+    const asked = Date.now()
+    const [seconds, microseconds] = await redis.time()
+    const answered = Date.now()
+    const live = await createGateDirectory({ redis, keys: redisKeys(prefix) }).live()
+    return {
+      version: field(info, 'redis_version'),
+      ahead_ms: Number(seconds) * 1_000 + Number(microseconds) / 1_000 - (asked + answered) / 2,
+      evictionPolicy: field(info, 'maxmemory_policy'),
+      maxMemoryBytes: Number(field(info, 'maxmemory')),
+      liveGates: live.length,
+    }
+  } catch (error) {
+    throw new Error(reason ?? (error as Error).message, { cause: error })
+  } finally {
+    redis.disconnect()
+  }
+}

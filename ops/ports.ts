@@ -1,0 +1,82 @@
+/** What the operator's commands need of the bus beyond publishing. Types only; infra/kafka/inspection.ts implements them. */
+import type { IncomingRecord } from '../schemas/bus.js'
+
+/** The offsets at both ends of a partition: of the oldest record, and of the next one to come. */
+export interface PartitionEnds {
+  readonly partition: number
+  readonly low: number
+  readonly high: number
+}
+
+export interface GroupState {
+  /** Stable, Empty, PreparingRebalance …; Dead where the brokers do not know the group. */
+  readonly state: string
+  readonly members: number
+}
+
+export interface TopicLayout {
+  readonly partitions: number
+  /** Least number of copies of a partition. */
+  readonly replicas: number
+  /** Partitions with fewer copies in step than they have. */
+  readonly outOfStep: number
+  readonly config: Readonly<Record<string, string>>
+}
+
+/** Where a range of records lies: from this offset up to, and without, the other. */
+export interface Range {
+  readonly partition: number
+  readonly from: number
+  readonly to: number
+}
+
+/** Names of topics and groups come whole, with their prefix. */
+export interface BusInspection {
+  /** host:port of each broker. */
+  brokers(): Promise<readonly string[]>
+  topicNames(): Promise<readonly string[]>
+  groupNames(): Promise<readonly string[]>
+  /** None where there is no such topic. */
+  ends(topic: string): Promise<readonly PartitionEnds[]>
+  /** By partition; those without a committed offset are left out. */
+  committed(group: string, topic: string): Promise<ReadonlyMap<number, number>>
+  states(groups: readonly string[]): Promise<ReadonlyMap<string, GroupState>>
+  /** Of each partition the offset of the first record appended at `time` (ms) or later; its end where there is none. */
+  offsetsAt(topic: string, time: number): Promise<ReadonlyMap<number, number>>
+  /** The records of a range in order, in batches as they come. Joins no group, moves no offset. */
+  read(topic: string, range: Range): AsyncIterable<readonly IncomingRecord[]>
+  /** Deletes the records below these offsets for good. */
+  deleteBelow(topic: string, offsets: ReadonlyMap<number, number>): Promise<void>
+  layouts(topics: readonly string[]): Promise<ReadonlyMap<string, TopicLayout>>
+  /**
+   * Sets the committed offsets of a group that may be at work: its members are put out of it first, which ends their
+   * commits too; they join again at once and begin there.
+   * @throws Error where the group does not stay empty for long enough
+   */
+  moveGroup(group: string, topic: string, offsets: ReadonlyMap<number, number>): Promise<void>
+  close(): Promise<void>
+}
+
+/** What the doctor asks of the database. */
+export interface DatabaseFacts {
+  readonly version: string
+  /** How far its clock is before ours, ms. */
+  readonly ahead_ms: number
+  /** Migrations of this release that have not run there. */
+  readonly pending: readonly string[]
+  /** Those that ran there and this release does not know, or knows otherwise. */
+  readonly foreign: readonly string[]
+  readonly connections: number
+  readonly maxConnections: number
+}
+
+export interface RedisFacts {
+  readonly version: string
+  /** How far its clock is before ours, ms. */
+  readonly ahead_ms: number
+  /** What it does when its memory is full; empty where it does not say. */
+  readonly evictionPolicy: string
+  /** 0: no limit. */
+  readonly maxMemoryBytes: number
+  readonly liveGates: number
+}

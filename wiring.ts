@@ -1,0 +1,157 @@
+/** What every program of ours wires alike: the brokers, the topics, and the ports of the workers on PostgreSQL and Redis. */
+import { hostname } from 'node:os'
+import type { Redis } from 'ioredis'
+import type pg from 'pg'
+import type { BusSettings } from './infra/kafka/bus.js'
+import { createContactChanges, createContactDirectory } from './infra/postgres/contacts.js'
+import { createAckStore, createDeliveryStates, createMessageReader } from './infra/postgres/deliveries.js'
+import { createDeviceStore, createPhoneSource } from './infra/postgres/devices.js'
+import { createGroupFanout } from './infra/postgres/fanout.js'
+import { createGroupChanges } from './infra/postgres/group-changes.js'
+import { createGroupDirectory } from './infra/postgres/groups.js'
+import { createMessageHistory } from './infra/postgres/history.js'
+import { createMessageStore } from './infra/postgres/messages.js'
+import { createGroupNames, createPushTargets } from './infra/postgres/push.js'
+import { createPushLedger } from './infra/postgres/push-ledger.js'
+import { createPushRecords } from './infra/postgres/push-records.js'
+import { createReadMarks } from './infra/postgres/reads.js'
+import { createReceipts } from './infra/postgres/receipts.js'
+import { createRobotDirectory } from './infra/postgres/robots.js'
+import { createSentMessages } from './infra/postgres/sent-messages.js'
+import { createSessionLists } from './infra/postgres/sessions.js'
+import { createTimelines } from './infra/postgres/timelines.js'
+import { createNickNames, createUserChanges, createUserDirectory } from './infra/postgres/users.js'
+import { createNotifier } from './infra/push/notifier.js'
+import { createPushProviders } from './infra/push/providers.js'
+import { createPendingAcks } from './infra/redis/acks.js'
+import { createLoginFailures } from './infra/redis/failures.js'
+import { redisKeys } from './infra/redis/keys.js'
+import { createPhones, forgettingPhones } from './infra/redis/phones.js'
+import { createPresence } from './infra/redis/presence.js'
+import { createPushRates } from './infra/redis/push-rates.js'
+import { createRobotCaller } from './infra/robots/webhook.js'
+import { createTokenSigner } from './infra/tokens.js'
+import type { TopicSettings } from './schemas/bus.js'
+import type { Config } from './schemas/config.js'
+import type { Logger } from './schemas/log.js'
+import { type AnyTopic, deadLetterSettings, topicSettings, topics } from './schemas/topics.js'
+import { allWorkers, type WorkerPorts, type WorkerRole } from './workers/main.js'
+import type { Notifier } from './workers/ports/push.js'
+
+/** How the brokers are reached. */
+export const busSettings = (config: Config, log: Logger): BusSettings => ({
+  brokers: config.KAFKA_BROKERS,
+  ...(config.KAFKA_TLS ? { tls: true } : {}),
+  ...(config.KAFKA_SASL_MECHANISM === undefined
+    ? {}
+    : {
+        sasl: {
+          mechanism: config.KAFKA_SASL_MECHANISM,
+          username: config.KAFKA_SASL_USERNAME ?? '',
+          password: config.KAFKA_SASL_PASSWORD ?? '',
+        },
+      }),
+  clientId: `coffeechat-${hostname()}-${process.pid}`,
+  prefix: config.TOPIC_PREFIX,
+  replication: config.TOPIC_REPLICATION,
+  log,
+})
+
+/** What has to be there: all topics of the catalogue but the gates' own, and the dead letters of each worker. */
+export function allTopics(config: Config): TopicSettings[] {
+  const { TOPIC_PREFIX: prefix, TOPIC_PARTITIONS: partitions } = config
+  const catalogue: AnyTopic[] = Object.values(topics).filter((each) => each !== topics.gateOutbound)
+  return [
+    ...catalogue.map((each) => topicSettings(each, prefix, partitions)),
+    ...allWorkers.map((worker) => deadLetterSettings(worker.consumes, worker.name, prefix)),
+  ]
+}
+
+/** Delay of a topic whose records fall due later, ms. */
+export function topicDelay(config: Config, { delay, delays }: AnyTopic): number | undefined {
+  if (delay === undefined) return undefined
+  if (delays === 'push') return config.PUSH_RETRY_DELAYS_MS[delay]
+  return (delays === 'robot' ? config.ROBOT_RETRY_DELAYS_MS : config.DELIVERY_CHECK_DELAYS_MS)[delay]
+}
+
+/** By how much a delivery check may come late and still find flushed acks in Redis. */
+const checkSlack_ms = 2_000
+
+/** Providers' keys are read only where they are needed. */
+const createPushNotifier = (config: Config, roles: readonly WorkerRole[], log: Logger): Notifier =>
+  roles.includes('offline-push')
+    ? createNotifier({ providers: createPushProviders(config, log), fallback: config.PUSH_PROVIDER })
+    : { notify: () => Promise.reject(new Error('this process notifies nobody')) }
+
+/** What decides who is to get a message: who is online, who has acked and read it, and how old it is. */
+export function deliveryPorts(config: Config, redis: Redis, pool: pg.Pool) {
+  const keys = redisKeys(config.TOPIC_PREFIX)
+  const policy = config.LOGIN_POLICY
+  const presence = createPresence({ redis, keys, policy })
+  return {
+    presence,
+    phones: createPhones({ redis, keys, source: createPhoneSource(pool) }),
+    states: createDeliveryStates(pool),
+    pending: createPendingAcks({
+      redis,
+      keys,
+      lanes: config.TOPIC_PARTITIONS,
+      shown_ms: (config.DELIVERY_CHECK_DELAYS_MS[0] ?? 0) + checkSlack_ms,
+      presence,
+      policy,
+    }),
+    now: Date.now,
+    delays_ms: config.DELIVERY_CHECK_DELAYS_MS,
+    maxAge_ms: config.DELIVERY_MAX_AGE_MS,
+  }
+}
+
+/** The ports of all workers, on PostgreSQL and Redis. */
+export function workerPorts(
+  config: Config,
+  roles: readonly WorkerRole[],
+  redis: Redis,
+  pool: pg.Pool,
+  log: Logger,
+): WorkerPorts {
+  const keys = redisKeys(config.TOPIC_PREFIX)
+  const delivery = deliveryPorts(config, redis, pool)
+  return {
+    ...delivery,
+    store: createMessageStore(pool, config.STRANGER_POLICY),
+    fanout: createGroupFanout(pool),
+    messages: createMessageReader(pool),
+    acks: createAckStore(pool),
+    devices: forgettingPhones(createDeviceStore(pool), delivery.phones),
+    failures: createLoginFailures({ redis, keys }),
+    users: createUserDirectory(pool),
+    nickNames: config.SEND_NICK_NAME ? createNickNames(pool) : { of: async () => new Map() },
+    userChanges: createUserChanges(pool),
+    groups: createGroupDirectory(pool),
+    groupChanges: createGroupChanges(pool),
+    groupLimits: config,
+    contacts: createContactDirectory(pool, config.STRANGER_POLICY === 'anyone'),
+    contactChanges: createContactChanges(pool),
+    tokens: createTokenSigner(config.TOKEN_SECRET),
+    minClientVersion: config.MIN_CLIENT_VERSION,
+    sessionLists: createSessionLists(pool),
+    history: createMessageHistory(pool),
+    receipts: createReceipts(pool),
+    sentMessages: createSentMessages(pool),
+    timelines: createTimelines(pool),
+    pullLimits: config,
+    reads: createReadMarks(pool),
+    pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    pushTargets: createPushTargets(pool),
+    pushRecords: createPushRecords(pool),
+    groupNames: createGroupNames(pool),
+    pushLedger: createPushLedger(pool),
+    pushRates: createPushRates({ redis, keys, perMinute: config.PUSH_RATE_PER_MINUTE }),
+    pushPreview: config.PUSH_PREVIEW,
+    pushDelays_ms: config.PUSH_RETRY_DELAYS_MS,
+    pushRetries: config.PUSH_RETRIES,
+    notifier: createPushNotifier(config, roles, log),
+    robots: createRobotDirectory(pool),
+    robotCaller: createRobotCaller({ maxMessageBytes: config.MAX_MESSAGE_BYTES }),
+  }
+}
