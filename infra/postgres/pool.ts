@@ -52,6 +52,8 @@ export function createPool(url: string, max: number, log: Logger): pg.Pool {
     connectionTimeoutMillis: connectTimeout_ms,
     statement_timeout: statementTimeout_ms,
     query_timeout: queryTimeout_ms,
+    // A plan made while a table is empty is kept until its first ANALYZE: a sequential scan would outlive its reason.
+    options: '-c enable_seqscan=off',
     idleTimeoutMillis: idleTimeout_ms,
     keepAlive: true,
   })
