@@ -169,6 +169,15 @@ export function createAdmin(settings: BusSettings): Admin {
         if (typeOf(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
       }
     })
+    await gone(topics)
+  }
+
+  /** A broker may still show a deleted topic, and take records for it, until it has heard of the deletion. */
+  async function gone(topics: readonly string[]): Promise<void> {
+    for (const deadline = Date.now() + settle_ms; Date.now() < deadline; await sleep(settlePoll_ms)) {
+      const left = new Set(await listTopics())
+      if (!topics.some((topic) => left.has(topic))) return
+    }
   }
 
   const ends = (topic: string) => withFresh((admin) => onceSettled(() => endsOf(admin, topic)))

@@ -3,14 +3,13 @@
  * producer after every failure (with several sends in flight, or after a failed one, kafkajs' own bookkeeping
  * acks records that never arrived).
  */
-import {
-  type ICustomPartitioner,
-  type Producer as KafkaProducer,
-  type Message,
-  Partitioners,
-  type PartitionMetadata,
-  type RecordMetadata,
-  type TopicMessages,
+import type {
+  ICustomPartitioner,
+  Producer as KafkaProducer,
+  Message,
+  PartitionMetadata,
+  RecordMetadata,
+  TopicMessages,
 } from 'kafkajs'
 import {
   BusUnavailable,
@@ -22,6 +21,7 @@ import type { Admin } from './admin.js'
 import { createBatcher, type Link } from './batcher.js'
 import { type BusSettings, createClient } from './client.js'
 import { createKnownTopics } from './known-topics.js'
+import { murmur2 } from './murmur.js'
 import { atMost, sleep, within } from './patience.js'
 import { createSockets, type Sockets } from './socket.js'
 
@@ -30,6 +30,7 @@ const request_ms = 5_000
 const connect_ms = 3_000
 const reconnect_ms = { first: 100, most: 1_000 }
 const allReplicas = -1
+const largest = 0x7fffffff
 
 /** One kafkajs producer, from its connection to its first failure. */
 interface Incarnation {
@@ -45,7 +46,6 @@ interface Incarnation {
  */
 function createSpreading(): { partitioner: ICustomPartitioner; nextSend: () => void } {
   let sends = Math.floor(Math.random() * 1_000)
-  const byKey = Partitioners.DefaultPartitioner()
 
   function spread(partitions: readonly PartitionMetadata[]): number {
     const led = partitions.filter(({ leader }) => leader >= 0)
@@ -54,13 +54,14 @@ function createSpreading(): { partitioner: ICustomPartitioner; nextSend: () => v
   }
 
   return {
-    partitioner: () => (input) => {
-      const { message, partitionMetadata } = input
-      message.partition ??= message.key == null ? spread(partitionMetadata) : byKey(input)
-      // Chosen by the caller without knowing how many there are.
-      message.partition %= partitionMetadata.length
-      return message.partition
-    },
+    partitioner:
+      () =>
+      ({ message, partitionMetadata }) => {
+        message.partition ??= message.key == null ? spread(partitionMetadata) : murmur2(message.key) & largest
+        // By key, or chosen by the caller without knowing how many there are.
+        message.partition %= partitionMetadata.length
+        return message.partition
+      },
     nextSend: () => {
       sends += 1
     },

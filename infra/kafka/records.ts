@@ -22,7 +22,8 @@ interface ProduceInput {
   acks: number
   timeout: number
   transactionalId?: string | null
-  producerId?: { value: bigint }
+  /** A decimal number. */
+  producerId?: { toString(): string }
   producerEpoch?: number
   compression?: number
   topicData: readonly { topic: string; partitions: readonly PartitionInput[] }[]
@@ -155,7 +156,7 @@ function writeBatch(buffer: Buffer, batch: PlannedBatch, input: ProduceInput, fr
   at = buffer.writeInt32BE(messages.length - 1, at)
   at = buffer.writeBigInt64BE(now, at)
   at = buffer.writeBigInt64BE(now, at)
-  at = buffer.writeBigInt64BE(input.producerId?.value ?? -1n, at)
+  at = buffer.writeBigInt64BE(BigInt(input.producerId?.toString() ?? -1), at)
   at = buffer.writeInt16BE(input.producerEpoch ?? 0, at)
   at = buffer.writeInt32BE(firstSequence, at)
   at = buffer.writeInt32BE(messages.length, at)

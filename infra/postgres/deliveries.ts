@@ -9,6 +9,7 @@ import type {
   MessageForReader,
   MessageReader,
 } from '../../workers/ports/messages.js'
+import { bigints, texts } from './arrays.js'
 
 const acksPerFlush = 2_000
 
@@ -24,11 +25,11 @@ export function createAckStore(pool: Pool): AckStore {
 
 async function flushSome(pool: Pool, acks: readonly AckedCopy[]): Promise<void> {
   const values = [
-    acks.map((ack) => ack.reader_user_id),
-    acks.map((ack) => ack.device),
-    acks.map((ack) => ack.from_user_id),
-    acks.map((ack) => ack.msg_id),
-    acks.map((ack) => ack.time),
+    bigints(acks.map((ack) => ack.reader_user_id)),
+    texts(acks.map((ack) => ack.device)),
+    bigints(acks.map((ack) => ack.from_user_id)),
+    texts(acks.map((ack) => ack.msg_id)),
+    bigints(acks.map((ack) => ack.time)),
   ]
   await pool.query({
     name: 'flush-acks',

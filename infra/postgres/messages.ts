@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Pool } from 'pg'
 import { isGroupId } from '../../schemas/ids.js'
 import type { MessageStore, NewMessage, StoredMessage } from '../../workers/ports/messages.js'
+import { bigints, byteas, integers, smallints, texts } from './arrays.js'
 import { isUniqueViolation } from './errors.js'
 
 /** Two owners of one partition, or one msg_id to two receivers at once, can meet this often before it is odd. */
@@ -72,17 +73,17 @@ const storeSql = {
 function columns(messages: readonly NewMessage[]): unknown[] {
   const column = <T>(of: (message: NewMessage) => T): T[] => messages.map(of)
   return [
-    column((message) => message.from_user_id),
-    column((message) => message.to_session_id),
-    column((message) => message.msg_id),
-    column((message) => message.conversation),
-    column((message) => message.msg_type),
-    column((message) => asBuffer(message.msg_data)),
-    column(contentHash),
-    column((message) => message.attach),
-    column((message) => (message.mention.length === 0 ? null : `{${message.mention.join(',')}}`)),
-    column((message) => message.msg_seq),
-    column((message) => message.client_type),
+    bigints(column((message) => message.from_user_id)),
+    bigints(column((message) => message.to_session_id)),
+    texts(column((message) => message.msg_id)),
+    texts(column((message) => message.conversation)),
+    smallints(column((message) => message.msg_type)),
+    byteas(column((message) => message.msg_data)),
+    byteas(column(contentHash)),
+    texts(column((message) => message.attach)),
+    texts(column((message) => (message.mention.length === 0 ? null : `{${message.mention.join(',')}}`))),
+    integers(column((message) => message.msg_seq)),
+    smallints(column((message) => message.client_type)),
     Date.now(),
   ]
 }
@@ -94,8 +95,6 @@ function contentHash(message: NewMessage): Buffer {
   if (message.mention.length > 0) hash.update(`\0mention\0${message.mention.join(',')}`)
   return hash.digest().subarray(0, 16)
 }
-
-const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 function toStored(row: ResultRow): StoredMessage {
   const stored = row.res_code === 0

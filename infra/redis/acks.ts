@@ -37,12 +37,21 @@ return 'ours'
 
 type Login = PendingAck & { readonly login_number: number }
 
+/** A device's name and a msg_id may hold any character. */
 const ackField = ({ reader_user_id, device, from_user_id, msg_id }: PendingAck): string =>
-  JSON.stringify([reader_user_id, device, from_user_id, msg_id])
+  `${reader_user_id}|${from_user_id}|${device.length}|${device}${msg_id}`
 
 function parseAck(field: string, time: string): PendingAck & { readonly time: number } {
-  const [reader_user_id, device, from_user_id, msg_id] = JSON.parse(field) as [number, string, number, string]
-  return { reader_user_id, device, from_user_id, msg_id, time: Number(time) }
+  const [reader = '', from = '', length = ''] = field.split('|', 3)
+  const start = reader.length + from.length + length.length + 3
+  const end = start + Number(length)
+  return {
+    reader_user_id: Number(reader),
+    from_user_id: Number(from),
+    device: field.slice(start, end),
+    msg_id: field.slice(end),
+    time: Number(time),
+  }
 }
 
 interface LookupSettings {

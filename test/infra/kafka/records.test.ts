@@ -18,7 +18,7 @@ const recordsOf = (length: number) => [
 const request = (messages: Parameters<typeof produce>[0]['topicData'][0]['partitions'][0]['messages']) => ({
   acks: -1,
   timeout: 30_000,
-  producerId: { value: 4_711n },
+  producerId: '4711',
   producerEpoch: 3,
   topicData: [
     { topic: 'im.ü', partitions: [{ partition: 7, firstSequence: 12, messages }] },

@@ -220,3 +220,21 @@ test('an ack marks the copy of its reader only, once; a stranger cannot ack', as
   const { rows } = await pool.query('SELECT delivered, delivered_at FROM im_message_recv WHERE msg_to = 61')
   assert.deepEqual(rows, [{ delivered: 1, delivered_at: 1_000 }])
 })
+
+test('from the first message on nothing is looked for from end to end', async () => {
+  const fresh = await freshDatabase()
+  const one = createPool(fresh.url, 1, silentLog)
+  await one.query(
+    `INSERT INTO im_user (user_id, nick_name, created, updated) SELECT n, '', 0, 0 FROM generate_series(1, 99) n`,
+  )
+  const store = createMessageStore(one)
+  for (let n = 1; n < 50; n++) await store.store([message(n, n + 1), message(n + 2, n)])
+  await one.query('SELECT pg_stat_force_next_flush()')
+  const { rows } = await one.query<{ relname: string; seq_scan: number }>(
+    `SELECT relname, seq_scan FROM pg_stat_user_tables WHERE seq_scan > 0
+      AND (relname LIKE 'im_message%' OR relname IN ('im_session', 'im_conversation'))`,
+  )
+  await one.end()
+  await fresh.drop()
+  assert.deepEqual(rows, [])
+})
