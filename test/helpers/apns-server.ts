@@ -23,6 +23,7 @@ export interface ApnsNotification {
   readonly connection: number
   /** The provider token. */
   readonly jwt: string
+  readonly deed: ApnsDeed
 }
 
 export interface ApnsAnswer {
@@ -46,6 +47,8 @@ export interface ApnsServer {
   readonly ca: Buffer
   /** Everything that came with good credentials, in order. */
   readonly received: readonly ApnsNotification[]
+  /** What the device with this token shows or may show: each notification once, however often it came. */
+  shown(token: string): ApnsNotification[]
   /** The next notifications for this token are treated so, one by one; then they are accepted. */
   script(token: string, ...deeds: ApnsDeed[]): void
   close(): Promise<void>
@@ -66,8 +69,16 @@ function answer(
   stream.end(reason === undefined ? undefined : JSON.stringify({ reason, timestamp }))
 }
 
-export async function startApnsServer(): Promise<ApnsServer> {
-  const { cert, key } = selfSigned('localhost')
+/** What was refused is not shown; what was cut off, or had no answer, may be. */
+const distinctShown = (all: readonly ApnsNotification[]): ApnsNotification[] => [
+  ...new Map(
+    all
+      .filter(({ deed }) => typeof deed === 'string' || deed.status === 200)
+      .map((each) => [each.apnsId, each]),
+  ).values(),
+]
+
+export async function startApnsServer({ cert, key } = selfSigned('localhost')): Promise<ApnsServer> {
   const signer = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   const verifier = createPublicKey(signer.publicKey.export({ type: 'spki', format: 'pem' }))
   const received: ApnsNotification[] = []
@@ -104,7 +115,9 @@ export async function startApnsServer(): Promise<ApnsServer> {
     if (headers['apns-topic'] !== topic) return answer(stream, apnsId, { status: 400, reason: 'BadTopic' })
     const body = Buffer.concat(chunks)
     if (body.length > 4_096) return answer(stream, apnsId, { status: 413, reason: 'PayloadTooLarge' })
+    const deed = scripts.get(token)?.shift() ?? { status: 200 }
     received.push({
+      deed,
       token,
       apnsId,
       collapseId: String(headers['apns-collapse-id']),
@@ -113,7 +126,6 @@ export async function startApnsServer(): Promise<ApnsServer> {
       connection: sessions.get(session) ?? 0,
       jwt: String(headers.authorization).slice('bearer '.length),
     })
-    const deed = scripts.get(token)?.shift() ?? { status: 200 }
     if (deed === 'silence') return
     if (deed === 'cut') return session.destroy()
     answer(stream, apnsId, deed === 'goaway' ? { status: 200 } : deed)
@@ -134,6 +146,7 @@ export async function startApnsServer(): Promise<ApnsServer> {
     topic,
     ca: cert,
     received,
+    shown: (token) => distinctShown(received.filter((each) => each.token === token)),
     script: (token, ...deeds) => void scripts.set(token, deeds),
     async close() {
       for (const session of sessions.keys()) session.destroy()

@@ -22,6 +22,9 @@ export interface FcmServer {
   /** Messages that came with a good access token, in order. */
   // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
   readonly received: readonly any[]
+  /** What the device with this token shows: each notification once, however often it was sent. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  shown(token: string): any[]
   /** How often an access token was given. */
   readonly tokensGiven: () => number
   /** No access token that was given is good any more. */
@@ -62,19 +65,25 @@ async function bodyOf(request: Http2ServerRequest): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-export async function startFcmServer(): Promise<FcmServer> {
-  const { cert, key } = selfSigned('localhost')
+const reply = (response: Http2ServerResponse, status: number, body: object, headers = {}) =>
+  void response
+    .writeHead(status, { 'content-type': 'application/json', ...headers })
+    .end(JSON.stringify(body))
+
+// biome-ignore lint/suspicious/noExplicitAny: JSON
+const distinct = (messages: readonly any[]) => [
+  ...new Map(messages.map((message) => [message.data.notification_id, message])).values(),
+]
+
+export async function startFcmServer({ cert, key } = selfSigned('localhost')): Promise<FcmServer> {
   const signer = generateKeyPairSync('rsa', { modulusLength: 2_048 })
   const verifier = createPublicKey(signer.publicKey.export({ type: 'spki', format: 'pem' }))
-  const received: unknown[] = []
+  // biome-ignore lint/suspicious/noExplicitAny: JSON
+  const received: any[] = []
+  const shown = new Set<unknown>()
   const scripts = new Map<string, (FcmAnswer | 'silence')[]>()
   const good = new Set<string>()
   let given = 0
-
-  const reply = (response: Http2ServerResponse, status: number, body: object, headers = {}) =>
-    void response
-      .writeHead(status, { 'content-type': 'application/json', ...headers })
-      .end(JSON.stringify(body))
 
   async function giveToken(request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
     const form = new URLSearchParams(await bodyOf(request))
@@ -103,6 +112,7 @@ export async function startFcmServer(): Promise<FcmServer> {
     received.push(message)
     const deed = scripts.get(message.token)?.shift() ?? { status: 200 }
     if (deed === 'silence') return
+    if (deed.status === 200) shown.add(message)
     const name = `projects/${project_id}/messages/0:${received.length}`
     reply(response, deed.status, deed.error === undefined ? { name } : { error: deed.error }, deed.headers)
   }
@@ -134,6 +144,7 @@ export async function startFcmServer(): Promise<FcmServer> {
     },
     ca: cert,
     received,
+    shown: (token) => distinct(received.filter((message) => message.token === token && shown.has(message))),
     tokensGiven: () => given,
     revoke: () => good.clear(),
     script: (token, ...answers) => void scripts.set(token, answers),

@@ -62,6 +62,8 @@ export interface System {
   readonly kafka: string
   readonly databaseUrl: string
   readonly redisUrl: string
+  /** Everything that its processes have logged so far. */
+  logs(): string
   /** One more process that runs a gateway, with the id of this one. */
   successor(of: RunningGateway): Promise<RunningGateway>
   /** Ends every process, and removes what the system left. Rejects where one did not end by itself. */
@@ -273,6 +275,10 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     kafka: parts.kafka,
     databaseUrl: database.url,
     redisUrl: parts.redis,
+    logs: () =>
+      readdirSync(folder)
+        .map((name) => readFileSync(join(folder, name), 'utf8'))
+        .join(''),
     async successor({ gate_id }) {
       const started = await keep(`${gate_id}-again`, ['gateway'], { ...env, GATE_ID: gate_id }, folder)
       kept.push(started)

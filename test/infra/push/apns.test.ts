@@ -26,7 +26,7 @@ after(async () => {
 
 test('a device gets title, text, badge and thread; the id, the collapse id and the end are in the headers', async () => {
   assert.deepEqual(await send('aa01'), { kind: 'accepted', answer: '200' })
-  const { jwt: _, connection: __, ...seen } = last()
+  const { jwt: _, connection: __, deed: ___, ...seen } = last()
   assert.deepEqual(seen, {
     token: 'aa01',
     apnsId: notification.notification_id,
