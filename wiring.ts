@@ -18,6 +18,7 @@ import { createReadMarks } from './infra/postgres/reads.js'
 import { createReceipts } from './infra/postgres/receipts.js'
 import { createRobotDirectory } from './infra/postgres/robots.js'
 import { createSentMessages } from './infra/postgres/sent-messages.js'
+import { createSessionChanges } from './infra/postgres/session-changes.js'
 import { createSessionLists } from './infra/postgres/sessions.js'
 import { createTimelines } from './infra/postgres/timelines.js'
 import { createNickNames, createUserChanges, createUserDirectory } from './infra/postgres/users.js'
@@ -141,6 +142,7 @@ export function workerPorts(
     timelines: createTimelines(pool),
     pullLimits: config,
     reads: createReadMarks(pool),
+    sessionChanges: createSessionChanges(pool),
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     pushTargets: createPushTargets(pool),
     pushRecords: createPushRecords(pool),

@@ -5,6 +5,7 @@ export const gatewayProduces = [
   topics.requestLogin,
   topics.requestQuery,
   topics.requestRead,
+  topics.requestSession,
   topics.requestUser,
   topics.requestGroup,
   topics.requestContact,

@@ -21,6 +21,7 @@ export const fieldLimits = {
   attach: bytes(1_024),
   attach_info: bytes(1_024),
   extend_data: bytes(4_096),
+  draft: bytes(4_096),
   group_name: characters(32),
   announcement: characters(1_024),
   group_intro: bytes(1_024),
@@ -50,6 +51,7 @@ export const messageLimits: Readonly<Record<string, Readonly<Record<string, Limi
     client_version: [limits.client_version],
     device_id: [limits.device_id],
   },
+  'CIM.List.CIMSessionUpdateReq': { draft: [limits.draft], extend_data: [limits.extend_data] },
   'CIM.Message.IMMsgData': {
     msg_id: [limits.msg_id],
     from_nick_name: [limits.nick_name],

@@ -55,6 +55,9 @@ export const commands = {
   MSG_LIST_RSP: command(0x0206, 's2c', 'CIM.List.CIMGetMsgListRsp'),
   SYNC_REQ: command(0x0210, 'c2s', 'CIM.List.CIMSyncReq'),
   SYNC_RSP: command(0x0211, 's2c', 'CIM.List.CIMSyncRsp'),
+  SESSION_UPDATE_REQ: command(0x0212, 'c2s', 'CIM.List.CIMSessionUpdateReq'),
+  SESSION_UPDATE_RSP: command(0x0213, 's2c', 'CIM.List.CIMSessionUpdateRsp'),
+  SESSION_UPDATE_NOTIFY: command(0x0214, 's2c', 'CIM.List.CIMSessionUpdateNotify'),
 
   MSG_DATA: command(0x0301, 'both', 'CIM.Message.IMMsgData'),
   MSG_DATA_ACK: command(0x0302, 'both', 'CIM.Message.IMMsgDataAck'),

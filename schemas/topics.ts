@@ -298,6 +298,16 @@ export const topics = {
     purpose: 'a user has read a conversation up to a message',
     ...proto(event.ReadRequested),
   }),
+  requestSession: topic<'request.session', event.ISessionRequested>({
+    name: 'request.session',
+    payload: 'SessionRequested',
+    key: ({ update }) => String(update.user_id),
+    partitions: 'busy',
+    retention_ms: day_ms,
+    maxMessageBytes: answerBytes,
+    purpose: 'a user pins, mutes, deletes or annotates one of their sessions',
+    ...proto(event.SessionRequested),
+  }),
   requestUser: topic<'request.user', event.IUserRequested>({
     name: 'request.user',
     payload: 'UserRequested',

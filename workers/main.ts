@@ -14,6 +14,7 @@ import { offlinePush, offlinePush10s, offlinePush60s, offlinePush600s } from './
 import { queries } from './queries.worker.js'
 import { readMarker } from './read-marker.worker.js'
 import { robots, robots5s, robots30s, robots120s } from './robots.worker.js'
+import { sessionSettings } from './session-settings.worker.js'
 import { users } from './users.worker.js'
 
 export const workerRoles = {
@@ -27,6 +28,7 @@ export const workerRoles = {
   login: [login],
   queries: [queries],
   'read-marker': [readMarker],
+  'session-settings': [sessionSettings],
   users: [users],
   groups: [groups],
   robots: [robots, robots5s, robots30s, robots120s],

@@ -28,6 +28,9 @@ export const sessionSchema = z.object({
   unread_cnt: z.number(),
   updated_time: z.number().describe('seconds'),
   is_robot_session: z.boolean(),
+  is_pinned: z.boolean(),
+  is_muted: z.boolean(),
+  draft: z.string().optional(),
   extend_data: z.string().optional(),
   last_message: z
     .object({
@@ -80,6 +83,9 @@ export const sessionJson = (info: CIM.Def.ICIMContactSessionInfo): z.output<type
   unread_cnt: info.unread_cnt,
   updated_time: info.updated_time,
   is_robot_session: info.is_robot_session ?? false,
+  is_pinned: info.is_pinned ?? false,
+  is_muted: info.is_muted ?? false,
+  ...(info.draft ? { draft: info.draft } : {}),
   ...(info.extend_data ? { extend_data: info.extend_data } : {}),
   last_message:
     info.msg_id === ''

@@ -20,6 +20,7 @@ import { messageRoutes } from './routes/messages.js'
 import { notificationRoutes } from './routes/notifications.js'
 import { operationRoutes } from './routes/operations.js'
 import { readingRoutes } from './routes/reading.js'
+import { sessionSettingsRoutes } from './routes/session-settings.js'
 import { userRoutes } from './routes/users.js'
 
 /** Slow senders are closed within 15 s (spec 6, "Abuse"). */
@@ -159,6 +160,7 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
     notificationRoutes,
     messageRoutes,
     readingRoutes,
+    sessionSettingsRoutes,
     groupRoutes,
     contactRoutes,
   ])

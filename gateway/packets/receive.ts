@@ -22,6 +22,7 @@ import { msgDataAck } from './msg-data-ack.js'
 import { msgReadAck } from './msg-read-ack.js'
 import { receipts } from './receipts.js'
 import { sessionList } from './session-list.js'
+import { sessionUpdate } from './session-update.js'
 import { sync } from './sync.js'
 import type { Verb } from './verb.js'
 
@@ -43,6 +44,7 @@ const verbs: { readonly [Name in CommandName]?: Verb<Name> } = {
   ...contactVerbs,
   GET_RECEIPTS_REQ: receipts,
   SYNC_REQ: sync,
+  SESSION_UPDATE_REQ: sessionUpdate,
 }
 
 const packetCounts = Object.fromEntries(

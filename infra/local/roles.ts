@@ -12,6 +12,7 @@ export const roleNames = [
   'login',
   'queries',
   'read-marker',
+  'session-settings',
   'users',
   'groups',
   'robots',

@@ -15,6 +15,9 @@ interface SessionRow {
   updated_s: number
   extend_data: string | null
   is_robot_session: boolean
+  pinned: boolean
+  muted: boolean
+  draft: string | null
   last_msg_id: number
 }
 
@@ -34,6 +37,7 @@ const findLists = prepared<ListRow>(
           listed.unread, listed.updated_s, listed.extend_data, listed.last_msg_id,
           EXISTS (SELECT FROM im_user u WHERE u.user_id = listed.peer_id AND u.robot_webhook IS NOT NULL)
             AS is_robot_session,
+          listed.pinned, listed.muted, listed.draft,
           listed.number, listed.client_msg_id, listed.sender, listed.receiver, listed.msg_type,
           CASE WHEN listed.size <= $6 AND sum(CASE WHEN listed.size <= $6 THEN listed.size END) OVER (
                  PARTITION BY listed.question ORDER BY listed.updated_s DESC, listed.peer_id DESC) <= $7
@@ -48,7 +52,8 @@ const findLists = prepared<ListRow>(
            WHERE x.user_id = q.u AND x.session_status = 0) t
          LEFT JOIN LATERAL (
            SELECT x.user_id, x.peer_id, x.session_type, x.session_status, x.unread, x.updated / 1000 AS updated_s,
-                  x.extend_data, x.last_msg_id, x.read_msg_id, x.peer_read_msg_id
+                  x.extend_data, x.last_msg_id, x.read_msg_id, x.peer_read_msg_id,
+                  x.pinned, x.muted, x.draft
              FROM im_session x
             WHERE x.user_id = q.u AND x.updated / 1000 >= q.since
               AND (x.updated / 1000, x.peer_id) < (q.after_s, q.after_id)
@@ -102,6 +107,9 @@ const toSession = (row: ListRow, session_id: number): ListedSession => ({
   updated_s: row.updated_s,
   extend_data: row.extend_data,
   is_robot_session: row.is_robot_session,
+  pinned: row.pinned,
+  muted: row.muted,
+  draft: row.draft,
   last_server_msg_id: row.session_type === group ? (row.number ?? 0) : row.last_msg_id,
   ...(row.number === null ? {} : { last: toCopy(row) }),
 })

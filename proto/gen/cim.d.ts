@@ -52,6 +52,15 @@ export namespace CIM {
             /** kCIM_CID_SYNC_RSP value */
             kCIM_CID_SYNC_RSP = 529,
 
+            /** kCIM_CID_SESSION_UPDATE_REQ value */
+            kCIM_CID_SESSION_UPDATE_REQ = 530,
+
+            /** kCIM_CID_SESSION_UPDATE_RSP value */
+            kCIM_CID_SESSION_UPDATE_RSP = 531,
+
+            /** kCIM_CID_SESSION_UPDATE_NOTIFY value */
+            kCIM_CID_SESSION_UPDATE_NOTIFY = 532,
+
             /** kCIM_CID_MSG_DATA value */
             kCIM_CID_MSG_DATA = 769,
 
@@ -609,6 +618,15 @@ export namespace CIM {
             /** CIMContactSessionInfo server_msg_id. */
             server_msg_id: (number|null);
 
+            /** CIMContactSessionInfo is_pinned. */
+            is_pinned: (boolean|null);
+
+            /** CIMContactSessionInfo is_muted. */
+            is_muted: (boolean|null);
+
+            /** CIMContactSessionInfo draft. */
+            draft: (string|null);
+
             /**
              * Encodes the specified CIMContactSessionInfo message. Does not implicitly {@link CIM.Def.CIMContactSessionInfo.verify|verify} messages.
              * @param message CIMContactSessionInfo message or plain object to encode
@@ -677,6 +695,15 @@ export namespace CIM {
 
                 /** CIMContactSessionInfo server_msg_id */
                 server_msg_id?: (number|null);
+
+                /** CIMContactSessionInfo is_pinned */
+                is_pinned?: (boolean|null);
+
+                /** CIMContactSessionInfo is_muted */
+                is_muted?: (boolean|null);
+
+                /** CIMContactSessionInfo draft */
+                draft?: (string|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -4854,6 +4881,348 @@ export namespace CIM {
         }
 
         /**
+         * Properties of a CIMSessionSettings.
+         * @deprecated Use CIM.List.CIMSessionSettings.$Properties instead.
+         */
+        interface ICIMSessionSettings extends CIM.List.CIMSessionSettings.$Properties {
+        }
+
+        /** Represents a CIMSessionSettings. */
+        class CIMSessionSettings {
+
+            /**
+             * Constructs a new CIMSessionSettings.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.List.CIMSessionSettings.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMSessionSettings session_status. */
+            session_status: CIM.Def.CIMSessionStatusType;
+
+            /** CIMSessionSettings is_pinned. */
+            is_pinned: boolean;
+
+            /** CIMSessionSettings is_muted. */
+            is_muted: boolean;
+
+            /** CIMSessionSettings draft. */
+            draft: (string|null);
+
+            /** CIMSessionSettings extend_data. */
+            extend_data: (string|null);
+
+            /** CIMSessionSettings updated_time. */
+            updated_time: number;
+
+            /**
+             * Encodes the specified CIMSessionSettings message. Does not implicitly {@link CIM.List.CIMSessionSettings.verify|verify} messages.
+             * @param message CIMSessionSettings message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.List.CIMSessionSettings.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMSessionSettings message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.List.CIMSessionSettings & CIM.List.CIMSessionSettings.$Shape} CIMSessionSettings
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.List.CIMSessionSettings & CIM.List.CIMSessionSettings.$Shape;
+        }
+
+        namespace CIMSessionSettings {
+
+            /** Properties of a CIMSessionSettings. */
+            interface $Properties {
+
+                /** CIMSessionSettings session_status */
+                session_status: CIM.Def.CIMSessionStatusType;
+
+                /** CIMSessionSettings is_pinned */
+                is_pinned: boolean;
+
+                /** CIMSessionSettings is_muted */
+                is_muted: boolean;
+
+                /** CIMSessionSettings draft */
+                draft?: (string|null);
+
+                /** CIMSessionSettings extend_data */
+                extend_data?: (string|null);
+
+                /** CIMSessionSettings updated_time */
+                updated_time: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMSessionSettings. */
+            type $Shape = CIM.List.CIMSessionSettings.$Properties;
+        }
+
+        /**
+         * Properties of a CIMSessionUpdateReq.
+         * @deprecated Use CIM.List.CIMSessionUpdateReq.$Properties instead.
+         */
+        interface ICIMSessionUpdateReq extends CIM.List.CIMSessionUpdateReq.$Properties {
+        }
+
+        /** Represents a CIMSessionUpdateReq. */
+        class CIMSessionUpdateReq {
+
+            /**
+             * Constructs a new CIMSessionUpdateReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.List.CIMSessionUpdateReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMSessionUpdateReq user_id. */
+            user_id: number;
+
+            /** CIMSessionUpdateReq session_type. */
+            session_type: CIM.Def.CIMSessionType;
+
+            /** CIMSessionUpdateReq session_id. */
+            session_id: number;
+
+            /** CIMSessionUpdateReq is_pinned. */
+            is_pinned: (boolean|null);
+
+            /** CIMSessionUpdateReq is_muted. */
+            is_muted: (boolean|null);
+
+            /** CIMSessionUpdateReq session_status. */
+            session_status: (CIM.Def.CIMSessionStatusType|null);
+
+            /** CIMSessionUpdateReq draft. */
+            draft: (string|null);
+
+            /** CIMSessionUpdateReq extend_data. */
+            extend_data: (string|null);
+
+            /**
+             * Encodes the specified CIMSessionUpdateReq message. Does not implicitly {@link CIM.List.CIMSessionUpdateReq.verify|verify} messages.
+             * @param message CIMSessionUpdateReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.List.CIMSessionUpdateReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMSessionUpdateReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.List.CIMSessionUpdateReq & CIM.List.CIMSessionUpdateReq.$Shape} CIMSessionUpdateReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.List.CIMSessionUpdateReq & CIM.List.CIMSessionUpdateReq.$Shape;
+        }
+
+        namespace CIMSessionUpdateReq {
+
+            /** Properties of a CIMSessionUpdateReq. */
+            interface $Properties {
+
+                /** CIMSessionUpdateReq user_id */
+                user_id: number;
+
+                /** CIMSessionUpdateReq session_type */
+                session_type: CIM.Def.CIMSessionType;
+
+                /** CIMSessionUpdateReq session_id */
+                session_id: number;
+
+                /** CIMSessionUpdateReq is_pinned */
+                is_pinned?: (boolean|null);
+
+                /** CIMSessionUpdateReq is_muted */
+                is_muted?: (boolean|null);
+
+                /** CIMSessionUpdateReq session_status */
+                session_status?: (CIM.Def.CIMSessionStatusType|null);
+
+                /** CIMSessionUpdateReq draft */
+                draft?: (string|null);
+
+                /** CIMSessionUpdateReq extend_data */
+                extend_data?: (string|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMSessionUpdateReq. */
+            type $Shape = CIM.List.CIMSessionUpdateReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMSessionUpdateRsp.
+         * @deprecated Use CIM.List.CIMSessionUpdateRsp.$Properties instead.
+         */
+        interface ICIMSessionUpdateRsp extends CIM.List.CIMSessionUpdateRsp.$Properties {
+        }
+
+        /** Represents a CIMSessionUpdateRsp. */
+        class CIMSessionUpdateRsp {
+
+            /**
+             * Constructs a new CIMSessionUpdateRsp.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.List.CIMSessionUpdateRsp.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMSessionUpdateRsp user_id. */
+            user_id: number;
+
+            /** CIMSessionUpdateRsp session_type. */
+            session_type: CIM.Def.CIMSessionType;
+
+            /** CIMSessionUpdateRsp session_id. */
+            session_id: number;
+
+            /** CIMSessionUpdateRsp result_code. */
+            result_code: number;
+
+            /** CIMSessionUpdateRsp settings. */
+            settings: (CIM.List.CIMSessionSettings|null);
+
+            /**
+             * Encodes the specified CIMSessionUpdateRsp message. Does not implicitly {@link CIM.List.CIMSessionUpdateRsp.verify|verify} messages.
+             * @param message CIMSessionUpdateRsp message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.List.CIMSessionUpdateRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMSessionUpdateRsp message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.List.CIMSessionUpdateRsp & CIM.List.CIMSessionUpdateRsp.$Shape} CIMSessionUpdateRsp
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.List.CIMSessionUpdateRsp & CIM.List.CIMSessionUpdateRsp.$Shape;
+        }
+
+        namespace CIMSessionUpdateRsp {
+
+            /** Properties of a CIMSessionUpdateRsp. */
+            interface $Properties {
+
+                /** CIMSessionUpdateRsp user_id */
+                user_id: number;
+
+                /** CIMSessionUpdateRsp session_type */
+                session_type: CIM.Def.CIMSessionType;
+
+                /** CIMSessionUpdateRsp session_id */
+                session_id: number;
+
+                /** CIMSessionUpdateRsp result_code */
+                result_code: number;
+
+                /** CIMSessionUpdateRsp settings */
+                settings?: (CIM.List.CIMSessionSettings.$Properties|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMSessionUpdateRsp. */
+            type $Shape = CIM.List.CIMSessionUpdateRsp.$Properties;
+        }
+
+        /**
+         * Properties of a CIMSessionUpdateNotify.
+         * @deprecated Use CIM.List.CIMSessionUpdateNotify.$Properties instead.
+         */
+        interface ICIMSessionUpdateNotify extends CIM.List.CIMSessionUpdateNotify.$Properties {
+        }
+
+        /** Represents a CIMSessionUpdateNotify. */
+        class CIMSessionUpdateNotify {
+
+            /**
+             * Constructs a new CIMSessionUpdateNotify.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.List.CIMSessionUpdateNotify.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMSessionUpdateNotify user_id. */
+            user_id: number;
+
+            /** CIMSessionUpdateNotify session_type. */
+            session_type: CIM.Def.CIMSessionType;
+
+            /** CIMSessionUpdateNotify session_id. */
+            session_id: number;
+
+            /** CIMSessionUpdateNotify settings. */
+            settings: CIM.List.CIMSessionSettings;
+
+            /**
+             * Encodes the specified CIMSessionUpdateNotify message. Does not implicitly {@link CIM.List.CIMSessionUpdateNotify.verify|verify} messages.
+             * @param message CIMSessionUpdateNotify message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.List.CIMSessionUpdateNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMSessionUpdateNotify message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.List.CIMSessionUpdateNotify & CIM.List.CIMSessionUpdateNotify.$Shape} CIMSessionUpdateNotify
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.List.CIMSessionUpdateNotify & CIM.List.CIMSessionUpdateNotify.$Shape;
+        }
+
+        namespace CIMSessionUpdateNotify {
+
+            /** Properties of a CIMSessionUpdateNotify. */
+            interface $Properties {
+
+                /** CIMSessionUpdateNotify user_id */
+                user_id: number;
+
+                /** CIMSessionUpdateNotify session_type */
+                session_type: CIM.Def.CIMSessionType;
+
+                /** CIMSessionUpdateNotify session_id */
+                session_id: number;
+
+                /** CIMSessionUpdateNotify settings */
+                settings: CIM.List.CIMSessionSettings.$Properties;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMSessionUpdateNotify. */
+            type $Shape = CIM.List.CIMSessionUpdateNotify.$Properties;
+        }
+
+        /**
          * Properties of a CIMUserListReq.
          * @deprecated Use CIM.List.CIMUserListReq.$Properties instead.
          */
@@ -8456,6 +8825,75 @@ export namespace coffeechat {
 
             /** Shape of a ReadRequested. */
             type $Shape = coffeechat.event.ReadRequested.$Properties;
+        }
+
+        /**
+         * Properties of a SessionRequested.
+         * @deprecated Use coffeechat.event.SessionRequested.$Properties instead.
+         */
+        interface ISessionRequested extends coffeechat.event.SessionRequested.$Properties {
+        }
+
+        /** Represents a SessionRequested. */
+        class SessionRequested {
+
+            /**
+             * Constructs a new SessionRequested.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.SessionRequested.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** SessionRequested origin. */
+            origin: coffeechat.event.Origin;
+
+            /** SessionRequested update. */
+            update: CIM.List.CIMSessionUpdateReq;
+
+            /** SessionRequested time. */
+            time: number;
+
+            /**
+             * Encodes the specified SessionRequested message. Does not implicitly {@link coffeechat.event.SessionRequested.verify|verify} messages.
+             * @param message SessionRequested message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.SessionRequested.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a SessionRequested message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.SessionRequested & coffeechat.event.SessionRequested.$Shape} SessionRequested
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.SessionRequested & coffeechat.event.SessionRequested.$Shape;
+        }
+
+        namespace SessionRequested {
+
+            /** Properties of a SessionRequested. */
+            interface $Properties {
+
+                /** SessionRequested origin */
+                origin: coffeechat.event.Origin.$Properties;
+
+                /** SessionRequested update */
+                update: CIM.List.CIMSessionUpdateReq.$Properties;
+
+                /** SessionRequested time */
+                time: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a SessionRequested. */
+            type $Shape = coffeechat.event.SessionRequested.$Properties;
         }
 
         /**

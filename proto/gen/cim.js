@@ -31,6 +31,9 @@ export const CIM = $root.CIM = (() => {
             values[valuesById[518] = "kCIM_CID_LIST_MSG_RSP"] = 518;
             values[valuesById[528] = "kCIM_CID_SYNC_REQ"] = 528;
             values[valuesById[529] = "kCIM_CID_SYNC_RSP"] = 529;
+            values[valuesById[530] = "kCIM_CID_SESSION_UPDATE_REQ"] = 530;
+            values[valuesById[531] = "kCIM_CID_SESSION_UPDATE_RSP"] = 531;
+            values[valuesById[532] = "kCIM_CID_SESSION_UPDATE_NOTIFY"] = 532;
             values[valuesById[769] = "kCIM_CID_MSG_DATA"] = 769;
             values[valuesById[770] = "kCIM_CID_MSG_DATA_ACK"] = 770;
             values[valuesById[771] = "kCIM_CID_MSG_READ_ACK"] = 771;
@@ -338,6 +341,9 @@ export const CIM = $root.CIM = (() => {
             CIMContactSessionInfo.prototype.extend_data = null;
             CIMContactSessionInfo.prototype.is_robot_session = null;
             CIMContactSessionInfo.prototype.server_msg_id = null;
+            CIMContactSessionInfo.prototype.is_pinned = null;
+            CIMContactSessionInfo.prototype.is_muted = null;
+            CIMContactSessionInfo.prototype.draft = null;
 
             CIMContactSessionInfo.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -365,6 +371,12 @@ export const CIM = $root.CIM = (() => {
                     writer.uint32(112).bool(message.is_robot_session);
                 if (message.server_msg_id != null && $Object.hasOwnProperty.call(message, "server_msg_id"))
                     writer.uint32(160).uint64(message.server_msg_id);
+                if (message.is_pinned != null && $Object.hasOwnProperty.call(message, "is_pinned"))
+                    writer.uint32(168).bool(message.is_pinned);
+                if (message.is_muted != null && $Object.hasOwnProperty.call(message, "is_muted"))
+                    writer.uint32(176).bool(message.is_muted);
+                if (message.draft != null && $Object.hasOwnProperty.call(message, "draft"))
+                    writer.uint32(186).string(message.draft);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -510,6 +522,24 @@ export const CIM = $root.CIM = (() => {
                             if (wireType !== 0)
                                 break;
                             message.server_msg_id = reader.uint64();
+                            continue;
+                        }
+                    case 21: {
+                            if (wireType !== 0)
+                                break;
+                            message.is_pinned = reader.bool();
+                            continue;
+                        }
+                    case 22: {
+                            if (wireType !== 0)
+                                break;
+                            message.is_muted = reader.bool();
+                            continue;
+                        }
+                    case 23: {
+                            if (wireType !== 2)
+                                break;
+                            message.draft = reader.string();
                             continue;
                         }
                     }
@@ -6773,6 +6803,538 @@ export const CIM = $root.CIM = (() => {
             return CIMSyncRsp;
         })();
 
+        List.CIMSessionSettings = (function() {
+
+            const CIMSessionSettings = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMSessionSettings.prototype.session_status = 0;
+            CIMSessionSettings.prototype.is_pinned = false;
+            CIMSessionSettings.prototype.is_muted = false;
+            CIMSessionSettings.prototype.draft = null;
+            CIMSessionSettings.prototype.extend_data = null;
+            CIMSessionSettings.prototype.updated_time = 0;
+
+            CIMSessionSettings.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).int32(message.session_status);
+                writer.uint32(16).bool(message.is_pinned);
+                writer.uint32(24).bool(message.is_muted);
+                if (message.draft != null && $Object.hasOwnProperty.call(message, "draft"))
+                    writer.uint32(34).string(message.draft);
+                if (message.extend_data != null && $Object.hasOwnProperty.call(message, "extend_data"))
+                    writer.uint32(42).string(message.extend_data);
+                writer.uint32(48).uint32(message.updated_time);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMSessionSettings.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.List.CIMSessionSettings();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.CIM.Def.CIMSessionStatusType[value] !== $undefined)
+                                message.session_status = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.is_pinned = reader.bool();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.is_muted = reader.bool();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            message.draft = reader.string();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.extend_data = reader.string();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                break;
+                            message.updated_time = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "session_status"))
+                    throw $util.ProtocolError("missing required 'session_status'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "is_pinned"))
+                    throw $util.ProtocolError("missing required 'is_pinned'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "is_muted"))
+                    throw $util.ProtocolError("missing required 'is_muted'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "updated_time"))
+                    throw $util.ProtocolError("missing required 'updated_time'", { instance: message });
+                return message;
+            };
+
+            return CIMSessionSettings;
+        })();
+
+        List.CIMSessionUpdateReq = (function() {
+
+            const CIMSessionUpdateReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMSessionUpdateReq.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMSessionUpdateReq.prototype.session_type = 1;
+            CIMSessionUpdateReq.prototype.session_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMSessionUpdateReq.prototype.is_pinned = null;
+            CIMSessionUpdateReq.prototype.is_muted = null;
+            CIMSessionUpdateReq.prototype.session_status = null;
+            CIMSessionUpdateReq.prototype.draft = null;
+            CIMSessionUpdateReq.prototype.extend_data = null;
+
+            CIMSessionUpdateReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).int32(message.session_type);
+                writer.uint32(24).uint64(message.session_id);
+                if (message.is_pinned != null && $Object.hasOwnProperty.call(message, "is_pinned"))
+                    writer.uint32(32).bool(message.is_pinned);
+                if (message.is_muted != null && $Object.hasOwnProperty.call(message, "is_muted"))
+                    writer.uint32(40).bool(message.is_muted);
+                if (message.session_status != null && $Object.hasOwnProperty.call(message, "session_status"))
+                    writer.uint32(48).int32(message.session_status);
+                if (message.draft != null && $Object.hasOwnProperty.call(message, "draft"))
+                    writer.uint32(58).string(message.draft);
+                if (message.extend_data != null && $Object.hasOwnProperty.call(message, "extend_data"))
+                    writer.uint32(66).string(message.extend_data);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMSessionUpdateReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.List.CIMSessionUpdateReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.CIM.Def.CIMSessionType[value] !== $undefined)
+                                message.session_type = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.session_id = reader.uint64();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.is_pinned = reader.bool();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            message.is_muted = reader.bool();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.CIM.Def.CIMSessionStatusType[value] !== $undefined)
+                                message.session_status = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 2)
+                                break;
+                            message.draft = reader.string();
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 2)
+                                break;
+                            message.extend_data = reader.string();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "session_type"))
+                    throw $util.ProtocolError("missing required 'session_type'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "session_id"))
+                    throw $util.ProtocolError("missing required 'session_id'", { instance: message });
+                return message;
+            };
+
+            return CIMSessionUpdateReq;
+        })();
+
+        List.CIMSessionUpdateRsp = (function() {
+
+            const CIMSessionUpdateRsp = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMSessionUpdateRsp.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMSessionUpdateRsp.prototype.session_type = 1;
+            CIMSessionUpdateRsp.prototype.session_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMSessionUpdateRsp.prototype.result_code = 0;
+            CIMSessionUpdateRsp.prototype.settings = null;
+
+            CIMSessionUpdateRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).int32(message.session_type);
+                writer.uint32(24).uint64(message.session_id);
+                writer.uint32(32).uint32(message.result_code);
+                if (message.settings != null && $Object.hasOwnProperty.call(message, "settings"))
+                    $root.CIM.List.CIMSessionSettings.encode(message.settings, writer.uint32(42).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMSessionUpdateRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.List.CIMSessionUpdateRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.CIM.Def.CIMSessionType[value] !== $undefined)
+                                message.session_type = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.session_id = reader.uint64();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.result_code = reader.uint32();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.settings = $root.CIM.List.CIMSessionSettings.decode(reader, reader.size(), $undefined, _depth + 1, message.settings);
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "session_type"))
+                    throw $util.ProtocolError("missing required 'session_type'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "session_id"))
+                    throw $util.ProtocolError("missing required 'session_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "result_code"))
+                    throw $util.ProtocolError("missing required 'result_code'", { instance: message });
+                return message;
+            };
+
+            return CIMSessionUpdateRsp;
+        })();
+
+        List.CIMSessionUpdateNotify = (function() {
+
+            const CIMSessionUpdateNotify = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMSessionUpdateNotify.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMSessionUpdateNotify.prototype.session_type = 1;
+            CIMSessionUpdateNotify.prototype.session_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMSessionUpdateNotify.prototype.settings = null;
+
+            CIMSessionUpdateNotify.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).int32(message.session_type);
+                writer.uint32(24).uint64(message.session_id);
+                $root.CIM.List.CIMSessionSettings.encode(message.settings, writer.uint32(34).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMSessionUpdateNotify.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.List.CIMSessionUpdateNotify();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.CIM.Def.CIMSessionType[value] !== $undefined)
+                                message.session_type = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.session_id = reader.uint64();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            message.settings = $root.CIM.List.CIMSessionSettings.decode(reader, reader.size(), $undefined, _depth + 1, message.settings);
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "session_type"))
+                    throw $util.ProtocolError("missing required 'session_type'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "session_id"))
+                    throw $util.ProtocolError("missing required 'session_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "settings"))
+                    throw $util.ProtocolError("missing required 'settings'", { instance: message });
+                return message;
+            };
+
+            return CIMSessionUpdateNotify;
+        })();
+
         List.CIMUserListReq = (function() {
 
             const CIMUserListReq = function (properties) {
@@ -12213,6 +12775,106 @@ export const coffeechat = $root.coffeechat = (() => {
             };
 
             return ReadRequested;
+        })();
+
+        event.SessionRequested = (function() {
+
+            const SessionRequested = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            SessionRequested.prototype.origin = null;
+            SessionRequested.prototype.update = null;
+            SessionRequested.prototype.time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            SessionRequested.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                $root.coffeechat.event.Origin.encode(message.origin, writer.uint32(10).fork(), _depth + 1).ldelim();
+                $root.CIM.List.CIMSessionUpdateReq.encode(message.update, writer.uint32(18).fork(), _depth + 1).ldelim();
+                writer.uint32(24).uint64(message.time);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            SessionRequested.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.SessionRequested();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.origin = $root.coffeechat.event.Origin.decode(reader, reader.size(), $undefined, _depth + 1, message.origin);
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.update = $root.CIM.List.CIMSessionUpdateReq.decode(reader, reader.size(), $undefined, _depth + 1, message.update);
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.time = reader.uint64();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "origin"))
+                    throw $util.ProtocolError("missing required 'origin'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "update"))
+                    throw $util.ProtocolError("missing required 'update'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "time"))
+                    throw $util.ProtocolError("missing required 'time'", { instance: message });
+                return message;
+            };
+
+            return SessionRequested;
         })();
 
         event.UserRequested = (function() {

@@ -32,6 +32,9 @@ export const messageFields = {
     [13,"extend_data","optional","string"],
     [14,"is_robot_session","optional","bool"],
     [20,"server_msg_id","optional","uint64"],
+    [21,"is_pinned","optional","bool"],
+    [22,"is_muted","optional","bool"],
+    [23,"draft","optional","string"],
   ],
   "CIM.Def.CIMMsgInfo": [
     [1,"client_msg_id","required","string"],
@@ -351,6 +354,37 @@ export const messageFields = {
     [3,"has_more","required","bool"],
     [4,"msg_list","repeated","CIM.Def.CIMMsgInfo"],
   ],
+  "CIM.List.CIMSessionSettings": [
+    [1,"session_status","required","CIM.Def.CIMSessionStatusType"],
+    [2,"is_pinned","required","bool"],
+    [3,"is_muted","required","bool"],
+    [4,"draft","optional","string"],
+    [5,"extend_data","optional","string"],
+    [6,"updated_time","required","uint32"],
+  ],
+  "CIM.List.CIMSessionUpdateReq": [
+    [1,"user_id","required","uint64"],
+    [2,"session_type","required","CIM.Def.CIMSessionType"],
+    [3,"session_id","required","uint64"],
+    [4,"is_pinned","optional","bool"],
+    [5,"is_muted","optional","bool"],
+    [6,"session_status","optional","CIM.Def.CIMSessionStatusType"],
+    [7,"draft","optional","string"],
+    [8,"extend_data","optional","string"],
+  ],
+  "CIM.List.CIMSessionUpdateRsp": [
+    [1,"user_id","required","uint64"],
+    [2,"session_type","required","CIM.Def.CIMSessionType"],
+    [3,"session_id","required","uint64"],
+    [4,"result_code","required","uint32"],
+    [5,"settings","optional","CIM.List.CIMSessionSettings"],
+  ],
+  "CIM.List.CIMSessionUpdateNotify": [
+    [1,"user_id","required","uint64"],
+    [2,"session_type","required","CIM.Def.CIMSessionType"],
+    [3,"session_id","required","uint64"],
+    [4,"settings","required","CIM.List.CIMSessionSettings"],
+  ],
   "CIM.List.CIMUserListReq": [
     [1,"user_id","required","uint64"],
   ],
@@ -499,7 +533,7 @@ export const messageFields = {
 
 /** The values of every CIM enum, by its full name. */
 export const enumValues: Readonly<Record<string, readonly number[]>> = {
-  "CIM.Def.CIMCmdID": [257,258,259,260,261,262,265,266,513,514,517,518,528,529,769,770,771,772,773,774,775,776,816,817,1281,1282,1283,1284,1285,1286,1287,1288,1289,1296,1297,1298,1299,1300,1301,1302,1303,1312,1313,1314,1315,1316,1317,1318,1319,1320,1321,1322,1323,1324,1325,1326,1327,1328,1537,1538,1539,1540,1541,1542,1543,1544,1545,1552,1553,1554,1555,1556,1557,2049,2050,2051,2052],
+  "CIM.Def.CIMCmdID": [257,258,259,260,261,262,265,266,513,514,517,518,528,529,530,531,532,769,770,771,772,773,774,775,776,816,817,1281,1282,1283,1284,1285,1286,1287,1288,1289,1296,1297,1298,1299,1300,1301,1302,1303,1312,1313,1314,1315,1316,1317,1318,1319,1320,1321,1322,1323,1324,1325,1326,1327,1328,1537,1538,1539,1540,1541,1542,1543,1544,1545,1552,1553,1554,1555,1556,1557,2049,2050,2051,2052],
   "CIM.Def.CIMErrorCode": [0,1,2,3,4,5,6,7,8,9,10,11,12],
   "CIM.Def.CIMResCode": [0,1,2,3,4,5,6,7,8,9,10],
   "CIM.Def.CIMClientType": [0,1,2,3,4,5,6],

@@ -20,8 +20,8 @@ export interface FittedSessions {
 }
 
 /**
- * Where the whole would be larger than `budget_bytes`, the oldest sessions come without msg_data, attach and
- * extend_data; if even that is too much, only the newest that fit.
+ * Where the whole would be larger than `budget_bytes`, the oldest sessions come without msg_data, attach,
+ * extend_data and draft; if even that is too much, only the newest that fit.
  */
 export function fitSessions(
   user_id: number,
@@ -76,6 +76,8 @@ function bareInfo(user_id: number, session: ListedSession): Info {
     msg_status: last ? statusOf(user_id, last) : CIMMessageStatus.kCIM_MESSAGE_STATUS_NONE,
     is_robot_session: session.is_robot_session,
     server_msg_id: session.last_server_msg_id,
+    ...(session.pinned ? { is_pinned: true } : {}),
+    ...(session.muted ? { is_muted: true } : {}),
   }
 }
 
@@ -84,4 +86,5 @@ const fullInfo = (user_id: number, session: ListedSession): Info => ({
   msg_data: session.last?.msg_data ?? nothing,
   ...(session.last?.attach ? { msg_attach: session.last.attach } : {}),
   ...(session.extend_data ? { extend_data: session.extend_data } : {}),
+  ...(session.draft ? { draft: session.draft } : {}),
 })

@@ -81,6 +81,9 @@ export interface ListedSession {
   readonly updated_s: number
   readonly extend_data: string | null
   readonly is_robot_session: boolean
+  readonly pinned: boolean
+  readonly muted: boolean
+  readonly draft: string | null
   /** Absent where nothing was said, or is kept. */
   readonly last?: MessageCopy
   readonly last_server_msg_id: number

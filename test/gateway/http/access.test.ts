@@ -138,6 +138,7 @@ test('the OpenAPI 3.1 description has every call', async () => {
     'GET /v1/users/{user_id}/token',
     'PATCH /v1/groups/{group_id}',
     'PATCH /v1/users/{user_id}',
+    'PATCH /v1/users/{user_id}/sessions/{peer}',
     'POST /v1/groups',
     'POST /v1/groups/{group_id}/joins',
     'POST /v1/groups/{group_id}/joins:answer',

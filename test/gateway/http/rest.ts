@@ -21,6 +21,7 @@ import { createReadMarks } from '../../../infra/postgres/reads.js'
 import { createReceipts } from '../../../infra/postgres/receipts.js'
 import { createRobotDirectory } from '../../../infra/postgres/robots.js'
 import { createSentMessages } from '../../../infra/postgres/sent-messages.js'
+import { createSessionChanges } from '../../../infra/postgres/session-changes.js'
 import { createSessionLists } from '../../../infra/postgres/sessions.js'
 import { createTimelines } from '../../../infra/postgres/timelines.js'
 import { createNickNames, createUserChanges, createUserDirectory } from '../../../infra/postgres/users.js'
@@ -38,6 +39,7 @@ import type { AckLookup, Presence } from '../../../workers/ports/presence.js'
 import type { PhoneCache } from '../../../workers/ports/users.js'
 import { queries } from '../../../workers/queries.worker.js'
 import { readMarker } from '../../../workers/read-marker.worker.js'
+import { sessionSettings } from '../../../workers/session-settings.worker.js'
 import { users } from '../../../workers/users.worker.js'
 import { freshDatabase } from '../../helpers/database.js'
 import { silentLog } from '../../helpers/log.js'
@@ -46,7 +48,15 @@ import { freshRedis } from '../../helpers/redis.js'
 const apiKey = 'key-of-the-tests'
 const gateId = 'gate-1'
 const config = readConfig({ API_KEY: `another-key,${apiKey}`, MAX_HTTP_BODY_BYTES: '65536' })
-const workers: readonly AnyWorker[] = [users, messageStore, queries, readMarker, groups, contacts]
+const workers: readonly AnyWorker[] = [
+  users,
+  messageStore,
+  queries,
+  readMarker,
+  sessionSettings,
+  groups,
+  contacts,
+]
 
 export interface Reply {
   readonly status: number
@@ -114,6 +124,7 @@ type PortsOfTheWorkers = Pick<
   | 'timelines'
   | 'pullLimits'
   | 'reads'
+  | 'sessionChanges'
   | 'groups'
   | 'groupChanges'
   | 'groupLimits'
@@ -142,6 +153,7 @@ function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
     timelines: createTimelines(pool),
     pullLimits: config,
     reads: createReadMarks(pool),
+    sessionChanges: createSessionChanges(pool),
     groups: createGroupDirectory(pool),
     groupChanges: createGroupChanges(pool),
     groupLimits: config,
