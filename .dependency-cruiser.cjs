@@ -79,6 +79,23 @@ module.exports = {
     },
 
     onlyOurs(
+      'client-stands-alone',
+      'the client library goes where nothing else of ours is',
+      { path: '^client/' },
+      ['^client/'],
+    ),
+    onlyPackages(
+      'client-needs-no-package',
+      'browsers get it without any; in Node sockets, and ws where WebSocket is not built in',
+      { path: '^client/' },
+      packages('net', 'tls', 'ws'),
+    ),
+    onlyOurs('chat-knows-the-client', 'the web chat is a page like any other', { path: '^chat/' }, [
+      '^chat/',
+      '^client/',
+    ]),
+
+    onlyOurs(
       'infra-implements-ports',
       'infra knows the ports of gateway, workers and ops, nothing else of theirs',
       { path: '^infra/', pathNot: '^infra/local/' },

@@ -1,5 +1,6 @@
 /** Starts the roles of a process on what is outside: with wiring.ts the only file that knows all rooms. */
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import type { Redis } from 'ioredis'
 import type pg from 'pg'
 import { type Gateway, startGateway } from './gateway/main.js'
@@ -8,6 +9,7 @@ import { createSchedule } from './infra/cron.js'
 import { createBus } from './infra/kafka/bus.js'
 import { createMetrics, type ProcessMetrics } from './infra/metrics/metrics.js'
 import { startOpsServer } from './infra/metrics/ops-server.js'
+import { readPageFiles } from './infra/page-files.js'
 import { isEventFault, isTooMuch } from './infra/postgres/errors.js'
 import { migrate } from './infra/postgres/migrate.js'
 import { createPool } from './infra/postgres/pool.js'
@@ -123,6 +125,7 @@ async function openGateway(
     neededRoles,
     metrics,
     exposition: metrics.exposition,
+    chatFiles: config.PROFILE === 'local' ? readPageFiles(join(import.meta.dirname, 'chat')) : undefined,
     certificate,
     log,
     onFenced,

@@ -3,11 +3,14 @@
 import { spawnSync } from 'node:child_process'
 
 const sources =
-  'main.ts compose.ts wiring.ts ops.ts proto schemas gateway workers infra ops test bench'.split(' ')
+  'main.ts compose.ts wiring.ts ops.ts proto schemas gateway workers infra ops client chat test bench'.split(
+    ' ',
+  )
 
 const checks = {
   'format and lint': ['biome', 'check', '--error-on-warnings', '.'],
   types: ['tsc', '--noEmit', '-p', '.'],
+  'types of pages': ['tsc', '-p', 'chat'],
   imports: ['depcruise', '--config', '.dependency-cruiser.cjs', ...sources],
   'dead code': ['knip', '--no-config-hints'],
 }

@@ -4,7 +4,7 @@ import type { Config } from '../schemas/config.js'
 import type { Logger } from '../schemas/log.js'
 import type { TokenSigner } from '../schemas/tokens.js'
 import type { Metrics } from './counters.js'
-import type { Certificate, GateDirectory, GateIdentity, WorkerHealth } from './ports.js'
+import type { Certificate, GateDirectory, GateIdentity, PageFiles, WorkerHealth } from './ports.js'
 import type { Targets } from './targets.js'
 
 /** What the REST API needs of its gate. */
@@ -22,6 +22,8 @@ export interface HttpContext {
   /** Worker roles without which nothing is served: each needs a live heartbeat for readyz. */
   readonly neededRoles: readonly string[]
   readonly certificate?: Certificate | undefined
+  /** The web chat, where it is built; served in the local profile only. */
+  readonly chatFiles?: PageFiles | undefined
   /** Pending calls register here; their id is the Origin's connection_id. */
   readonly targets: Targets
   /** Resolves when the bus has the records; rejects with BusUnavailable, at once while the lease is suspended. */

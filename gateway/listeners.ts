@@ -1,6 +1,7 @@
 /** The doors of a gate. */
 import type { BoundPorts } from './addresses.js'
 import { type HttpServer, startHttp } from './http/server.js'
+import { createOrigins } from './origins.js'
 import { type GatewayPorts, now, type Parts } from './parts.js'
 import { createProxies } from './proxies.js'
 import { type Listener, listenTcp, listenTls } from './tcp.js'
@@ -45,7 +46,8 @@ export async function listen(
     isSuspended: parts.lease.isSuspended,
     isReady,
   })
-  attachWs({ server: http.server, clients, admission, proxies, max_packet_bytes, now, isOpen })
+  const isAllowed = createOrigins(config.ALLOWED_ORIGINS)
+  attachWs({ server: http.server, clients, admission, proxies, isAllowed, max_packet_bytes, now, isOpen })
   return {
     bound: { tcp: sockets[0]!.port, tls: sockets[1]?.port, http: http.port },
     http,

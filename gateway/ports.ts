@@ -58,6 +58,9 @@ export interface WorkerHealth {
   check(): Promise<{ readonly roles: readonly string[]; readonly database: boolean }>
 }
 
+/** The files of a page by name, ready to be sent. */
+export type PageFiles = ReadonlyMap<string, { readonly type: string; readonly body: Buffer }>
+
 /** The certificate of the TLS and HTTPS listeners, PEM. */
 export interface Certificate {
   current(): { readonly cert: Buffer; readonly key: Buffer }

@@ -16,6 +16,8 @@ interface WsOptions {
   readonly clients: Clients
   readonly admission: Admission
   readonly proxies: Proxies
+  /** Whether the page at an origin may connect to this host. */
+  readonly isAllowed: (origin: string | undefined, host: string | undefined) => boolean
   readonly max_packet_bytes: number
   /** ms, monotonic */
   readonly now: () => number
@@ -54,6 +56,8 @@ export function attachWs(options: WsOptions): void {
     const opened_at = now()
     socket.on('error', () => socket.destroy())
     if (request.url?.split('?')[0] !== path) return refuse(socket, '404 Not Found')
+    const { origin, host } = request.headers
+    if (!options.isAllowed(origin, host)) return refuse(socket, '403 Forbidden')
     if (!options.isOpen()) return refuse(socket, '503 Service Unavailable')
     const peer = plainAddress(request.socket.remoteAddress)
     const forwarded = request.headers['x-forwarded-for']

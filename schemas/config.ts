@@ -68,6 +68,11 @@ export const settings = {
   ADVERTISED_TLS: setting(z.string().optional(), undefined, 'host:port that clients are told for TLS'),
   ADVERTISED_WS: setting(z.string().optional(), undefined, 'ws:// address that clients are told'),
   ADVERTISED_WSS: setting(z.string().optional(), undefined, 'wss:// address that clients are told'),
+  ALLOWED_ORIGINS: setting(
+    list,
+    '',
+    'pages beside our own that may open a WebSocket, as https://host; * is any',
+  ),
   TRUSTED_PROXIES: setting(list, '', 'addresses whose PROXY header or X-Forwarded-For is believed'),
 
   KAFKA_BROKERS: setting(list, '', 'host:port, comma-separated'),
@@ -248,7 +253,9 @@ const secretNames = new Set([
   'KAFKA_SASL_PASSWORD',
   'PUSH_WEBHOOK_SECRET',
 ])
-const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.')
+/** Whether only this machine can reach that address or name. */
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 
 /** What each setting's value alone cannot show. */
 function contradictions(config: Config, env: NodeJS.ProcessEnv): string[] {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 const style = `
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 details { border: 1px solid #8884; border-radius: 6px; margin: .5rem 0; padding: .5rem 1rem }
-summary { cursor: pointer } code, textarea, input, pre { font: 13px/1.5 ui-monospace, monospace }
+summary { cursor: pointer; overflow-wrap: anywhere } code, textarea, input, pre { font: 13px/1.5 ui-monospace, monospace }
 textarea, input { width: 100%; box-sizing: border-box } label { display: block; margin: .5rem 0 }
 pre { overflow: auto; background: #8882; padding: .5rem }`
 

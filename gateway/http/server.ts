@@ -13,6 +13,7 @@ import { createCalls, idempotencyKeyOf } from './calls.js'
 import { describeCalls } from './description.js'
 import { badRequest, errorBody, Fault, faultOf } from './faults.js'
 import type { Api } from './rest.js'
+import { chatRoutes } from './routes/chat.js'
 import { contactRoutes } from './routes/contacts.js'
 import { deviceRoutes } from './routes/devices.js'
 import { groupRoutes } from './routes/groups.js'
@@ -163,6 +164,7 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
     sessionSettingsRoutes,
     groupRoutes,
     contactRoutes,
+    chatRoutes,
   ])
     add(api as Api, rest)
   return api

@@ -88,8 +88,19 @@ async function linkPostgresLibraries(guard) {
   await run(guard, 'Linking PostgreSQL', process.execPath, [script], { cwd: postgresPackage })
 }
 
-const sourceRooms = ['proto', 'schemas', 'gateway', 'workers', 'infra', 'ops', 'test', 'bench']
-const isSource = (name) => /\.(ts|js|mjs)$/.test(name)
+const sourceRooms = [
+  'proto',
+  'schemas',
+  'gateway',
+  'workers',
+  'infra',
+  'ops',
+  'client',
+  'chat',
+  'test',
+  'bench',
+]
+const isSource = (name) => /\.(ts|js|mjs|html|css|svg)$/.test(name)
 
 function filesUnder(folder) {
   if (!existsSync(folder)) return []
@@ -130,6 +141,7 @@ async function build(guard) {
   removeStaleOutput(dist)
   const compiler = join(root, 'node_modules/typescript/bin/tsc')
   await run(guard, 'The build', process.execPath, [compiler, '-p', root])
+  await run(guard, 'The web chat', process.execPath, [join(root, 'chat/bundle.mjs')])
   writeFileSync(stamp, hash)
 }
 

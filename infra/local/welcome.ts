@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { json } from 'node:stream/consumers'
+import { demoUsers } from '../../schemas/demo.js'
 import { CannotStart } from './terminal.js'
 
 /** A user to try things with. */
@@ -11,11 +12,6 @@ interface DemoUser {
   nick_name: string
   token: string
 }
-
-const demoUsers = [
-  { user_id: '1001', nick_name: 'Ada' },
-  { user_id: '1002', nick_name: 'Bo' },
-]
 
 const echoRobot = { user_id: '1003', nick_name: 'Echo' }
 
@@ -113,6 +109,7 @@ export function banner({ tcp, api, moved, users, robot, showKey, logs, localFile
     `  TCP        ${tcp}`,
     `  WebSocket  ${url.replace('http', 'ws')}/ws`,
     `  HTTP       ${url} (a page to try the API at /docs)`,
+    ...(users.length > 0 ? [`  web chat   ${url}/chat`] : []),
     ...moved.map((line) => `             ${line}`),
     ...(showKey ? [`  API key    ${api.apiKey}`] : []),
     ...users.map(({ user_id, nick_name, token }) => `  user ${user_id}  ${nick_name}, token ${token}`),

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 /** The folder of package.json; compiled tests lie in dist/test/architecture below it. */
 export const root = fileURLToPath(new URL('../../..', import.meta.url))
 
-const rooms = ['proto', 'schemas', 'gateway', 'workers', 'infra', 'ops', 'test', 'bench']
+const rooms = ['proto', 'schemas', 'gateway', 'workers', 'infra', 'ops', 'client', 'chat', 'test', 'bench']
 
 export interface SourceFile {
   /** From the root, with slashes. */
@@ -17,7 +17,7 @@ export interface SourceFile {
 /** Reads a file of the checkout; `path` is from the root. */
 export const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
-const isWritten = (path: string) => /\.(ts|mjs|cjs|js)$/.test(path) && !path.startsWith('proto/gen/')
+const isWritten = (path: string) => /\.(ts|mjs|cjs|js)$/.test(path) && !/^(proto|client)\/gen\//.test(path)
 
 /** Every source file that is written by hand: the rooms' and main.ts, in the order of their paths. */
 export function sourceFiles(): SourceFile[] {

@@ -1,6 +1,12 @@
 /** A gate in this process, with its ports in memory, and the workers' side in the hands of the test. */
 import { startGateway } from '../../gateway/main.js'
-import type { Certificate, DevicePresence, GateLease, RegisteredLogin } from '../../gateway/ports.js'
+import type {
+  Certificate,
+  DevicePresence,
+  GateLease,
+  PageFiles,
+  RegisteredLogin,
+} from '../../gateway/ports.js'
 import { CIM, coffeechat } from '../../proto/index.js'
 import { readConfig } from '../../schemas/config.js'
 import { type CommandName, commands, type WritableBodyOf } from '../../schemas/packets.js'
@@ -59,7 +65,7 @@ export async function eventually<Value>(
  */
 export async function startTestGate(
   settings: NodeJS.ProcessEnv = {},
-  { certificate }: { certificate?: Certificate } = {},
+  { certificate, chatFiles }: { certificate?: Certificate; chatFiles?: PageFiles } = {},
 ): Promise<TestGate> {
   const bus = createMemoryBus()
   const producer = await bus.producer('workers')
@@ -110,6 +116,7 @@ export async function startTestGate(
     health: { check: async () => ({ roles: [], database: true }) },
     tokens: { sign: () => '', verify: () => undefined },
     certificate,
+    chatFiles,
     neededRoles: [],
     exposition: async () => '',
     metrics: { count() {}, gauge() {} },
