@@ -12,7 +12,6 @@ import { selfSigned } from '../helpers/certificate.js'
 import { type Crowd, createCrowd, type User } from '../helpers/crowd.js'
 import type { Device } from '../helpers/device.js'
 import { type FcmServer, fcmFault, startFcmServer } from '../helpers/fcm-server.js'
-import { rowsOf } from '../helpers/rows.js'
 import { type System, startSystem } from '../helpers/system.js'
 import { conditionHolds } from '../helpers/wait.js'
 
@@ -199,11 +198,7 @@ test('in quiet hours only mentions are shown, and in a muted conversation too', 
   )
   await call('PUT', settings, {})
 
-  await rowsOf(
-    system.databaseUrl,
-    'UPDATE im_session SET muted = true WHERE user_id = $1 AND session_type = 2',
-    [bo.user_id],
-  )
+  await call('PATCH', `/v1/users/${bo.user_id}/sessions/${group}`, { is_muted: true })
   await shownNowhere(await sayToGroup('chatter'), 'muted')
   await shownOnBoth(await sayToGroup('@bo still red', true), `crew: u${ann.user_id}: @bo still red (7)`)
   await call('PUT', settings, { mentions: false, preview: false })

@@ -94,6 +94,7 @@ for (const [why, world] of [
   ['deactivated', { target: { active: false } }],
   ['logged out', { target: { logged_out: true } }],
   ['message is gone', { gone: true }],
+  ['a change of the group', { msg_type: 6, mention: [1] }],
   ['read', { read: true }],
   ['acked', { acked_by: ['2'] }],
   ['acked', { pending: true }],

@@ -44,6 +44,7 @@ interface World {
   readonly pending?: boolean
   readonly preview?: boolean
   readonly mention?: readonly number[]
+  readonly msg_type?: number
   readonly notified?: Partial<Notified>
   /** Notifications of a device in all. */
   readonly rate?: number
@@ -166,7 +167,11 @@ export function around(world: World = {}) {
     },
     messages: {
       of: async (keys) =>
-        keys.map((key) => (world.gone ? undefined : { ...messageOf(key), mention: world.mention ?? [] })),
+        keys.map((key) =>
+          world.gone
+            ? undefined
+            : { ...messageOf(key), mention: world.mention ?? [], msg_type: world.msg_type ?? 1 },
+        ),
     },
     states: {
       of: async (keys) => keys.map(() => ({ acked_by: world.acked_by ?? [], read: world.read ?? false })),

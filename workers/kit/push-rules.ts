@@ -1,5 +1,5 @@
 /** Who is notified of what: the rules of offline push (spec 2, "Offline push"). Pure. */
-import type { coffeechat } from '../../proto/index.js'
+import { CIM, type coffeechat } from '../../proto/index.js'
 import { deviceKey, groupOf } from '../../schemas/ids.js'
 import { previewOf } from '../../schemas/preview.js'
 import type { DeliveryState, MessageForReader } from '../ports/messages.js'
@@ -61,6 +61,8 @@ export function suppressionOf(trigger: Trigger, facts: PushFacts, scene: PushSce
   if (!target.active) return 'deactivated'
   if (target.logged_out) return 'logged out'
   if (message === undefined || state === undefined) return 'message is gone'
+  // It does not count as unread either.
+  if (message.msg_type === CIM.Def.CIMMsgType.kCIM_MSG_TYPE_NOTIFICATION) return 'a change of the group'
   if (state.read) return 'read'
   if (acked || state.acked_by.includes(deviceKey(trigger.device))) return 'acked'
   if (message.stored_time + scene.maxAge_ms <= scene.now) return 'too old'
