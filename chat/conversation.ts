@@ -53,12 +53,17 @@ function robotText(data: Uint8Array): string {
       : JSON.stringify(content ?? body ?? '')
 }
 
-/** A change of a group: `group.members_added` and the like, in words. */
+const changes: Readonly<Record<string, string>> = {
+  'group.created': 'made the group',
+  'group.disbanded': 'disbanded the group',
+  'group.member_left': 'left the group',
+  'group.members_added': 'added members',
+  'group.members_removed': 'removed members',
+}
+
+/** A change of a group, in words that follow the name of who did it. */
 function notificationText(data: Uint8Array): string {
-  const { notification } = parsed(data)
-  return typeof notification === 'string'
-    ? notification.replace(/^group\./, '').replaceAll('_', ' ')
-    : 'changed'
+  return changes[String(parsed(data).notification)] ?? 'changed the group'
 }
 
 type Tick = 'waiting' | 'refused' | 'stored' | 'read' | undefined
@@ -73,7 +78,7 @@ function bubble(message: ChatMessage, me: number, names: Names): HTMLElement {
   const item = make('li', { class: isNotice ? 'notice' : isOwn ? 'own' : 'other' })
   if (!isOwn && !isNotice && message.session_type === SessionType.GROUP)
     item.append(make('span', { class: 'name' }, names.of(message.from_user_id)))
-  const who = isNotice ? `${names.of(message.from_user_id)}: ` : ''
+  const who = isNotice ? `${names.of(message.from_user_id)} ` : ''
   item.append(make('span', { class: 'text' }, `${who}${summary(message)}`))
   if (!isNotice)
     item.append(
