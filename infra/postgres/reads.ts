@@ -1,4 +1,4 @@
-/** Read positions: the ReadMarks over im_mark_read (migration 0004) and im_mark_group_read (0008). */
+/** Read positions: the ReadMarks over im_mark_read (migration 0014) and im_mark_group_read (0008). */
 import type { Pool } from 'pg'
 import { isGroupId } from '../../schemas/ids.js'
 import type { Read, ReadMark, ReadMarks } from '../../workers/ports/reads.js'

@@ -536,14 +536,20 @@ CREATE OR REPLACE FUNCTION public.im_mark_read(p_user bigint[], p_peer bigint[],
  LANGUAGE plpgsql
 AS $function$
 #variable_conflict use_column
+DECLARE
+  users bigint[];
+  peers bigint[];
 BEGIN
   -- In the order of im_store_single, so that the two never wait for each other in a circle. What it stores for
   -- these users is from here on either committed and counted below, or adds itself after us (promise I6).
-  PERFORM FROM im_session s
-    JOIN (SELECT a.u, a.p FROM unnest(p_user, p_peer) a(u, p)
-          UNION SELECT a.p, a.u FROM unnest(p_user, p_peer) a(u, p)) k
-      ON s.user_id = k.u AND s.session_type = 1 AND s.peer_id = k.p
-   ORDER BY s.user_id, s.peer_id FOR UPDATE OF s;
+  -- A session that is made from here on is not locked, and so left alone: nobody has read what was not stored when
+  -- the read was sent.
+  SELECT array_agg(locked.user_id), array_agg(locked.peer_id) INTO users, peers
+    FROM (SELECT s.user_id, s.peer_id FROM im_session s
+            JOIN (SELECT a.u, a.p FROM unnest(p_user, p_peer) a(u, p)
+                  UNION SELECT a.p, a.u FROM unnest(p_user, p_peer) a(u, p)) k
+              ON s.user_id = k.u AND s.session_type = 1 AND s.peer_id = k.p
+           ORDER BY s.user_id, s.peer_id FOR UPDATE OF s) locked;
 
   RETURN QUERY
     WITH asked AS MATERIALIZED (
@@ -555,6 +561,7 @@ BEGIN
                (SELECT x.msg_id FROM im_message_send x
                  WHERE x.from_id = a.p AND x.client_msg_id = a.i AND x.to_id = a.u)) END AS n
         FROM unnest(p_user, p_peer, p_msg_id, p_number, p_time) WITH ORDINALITY a(u, p, i, n, t, o)
+        JOIN unnest(users, peers) locked(u, p) ON locked.u = a.u AND locked.p = a.p
         JOIN im_session s ON s.user_id = a.u AND s.session_type = 1 AND s.peer_id = a.p
        CROSS JOIN LATERAL (SELECT 'c:' || least(a.u, a.p) || ':' || greatest(a.u, a.p) AS c) pair
     ), furthest AS MATERIALIZED (

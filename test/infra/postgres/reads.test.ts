@@ -199,6 +199,47 @@ test('unread stays exact while messages are stored and read at the same time', a
   }
 })
 
+test('a session made while a read waits for its locks loses no message that is being stored', async () => {
+  const [a, b] = pair()
+  const [c, d] = pair()
+  await chat.say(a, b, 'hello')
+  const [holder, writer] = await Promise.all([chat.pool.connect(), chat.pool.connect()])
+  try {
+    await holder.query('BEGIN')
+    await holder.query(`SELECT FROM im_session WHERE user_id IN (${a}, ${b}) FOR UPDATE`)
+    const marking = marks.mark([read(b, a, 1), read(d, c, 1)])
+    await waitsForLock()
+    await chat.say(c, d, 'first')
+    // The second message is numbered and counted, and not committed.
+    await writer.query('BEGIN')
+    await writer.query(`UPDATE im_conversation SET last_msg_id = 2 WHERE conversation = 'c:${c}:${d}'`)
+    await writer.query(`INSERT INTO im_message_recv (msg_to, conversation, msg_id, msg_from, client_msg_id,
+      client_type, msg_type, content, cmd_id, msg_seq, send_time)
+      VALUES (${d}, 'c:${c}:${d}', 2, ${c}, 'second', 1, 1, 'x', 769, 1, 1)`)
+    await writer.query(`UPDATE im_session SET unread = unread + 1, last_msg_id = 2
+      WHERE user_id = ${d} AND peer_id = ${c}`)
+    await holder.query('COMMIT')
+    await Promise.race([marking, waitsForLock()])
+    await writer.query('COMMIT')
+    await marking
+  } finally {
+    holder.release()
+    writer.release()
+  }
+  assert.equal((await chat.session(b, a))?.unread, 0)
+  assert.equal((await chat.session(d, c))?.unread, 2)
+})
+
+/** Resolves once somebody in this database waits for a row. */
+async function waitsForLock(): Promise<void> {
+  for (;;) {
+    const { rows } = await chat.pool.query(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    )
+    if (rows.length > 0) return
+  }
+}
+
 test('many pairs stored, read and acked at the same time never wait for each other in a circle', async () => {
   const users = Array.from({ length: 6 }, () => pair()).flat()
   const pairs = users.flatMap((a) => users.filter((b) => b !== a).map((b): [number, number] => [a, b]))
