@@ -23,6 +23,8 @@ export interface CorrespondentOptions {
   readonly token: string
   /** Ports of the gateways; the next one is tried when one fails. */
   readonly ports: readonly number[]
+  /** Over TCP where it is not given. */
+  readonly connect?: (port: number) => Promise<Device>
 }
 
 export interface Correspondent {
@@ -39,6 +41,11 @@ export interface Correspondent {
   /** Answers other than OK and SERVER_BUSY: none is expected. */
   readonly refusals: readonly string[]
   isOnline(): boolean
+  /** The device that is logged in now. */
+  device(): Device | undefined
+  /** Cuts the connection, and stays away until it comes back. */
+  away(): void
+  back(): void
   /** How often it logged in. */
   logins(): number
   stop(): Promise<void>
@@ -52,6 +59,7 @@ interface State {
   device: Device | undefined
   acked: number
   logins: number
+  isAway: boolean
   stopped: boolean
 }
 
@@ -83,13 +91,15 @@ async function onAck(state: State, { msg_id, res_code }: BodyOf<'MSG_DATA_ACK'>)
 }
 
 /** One connection from login to close. */
-async function visit(state: State, { user_id, token }: CorrespondentOptions, port: number): Promise<void> {
-  const device = await connectDevice(port)
+async function visit(state: State, options: CorrespondentOptions, port: number): Promise<void> {
+  const { user_id, token, connect = connectDevice } = options
+  const device = await connect(port)
   const journal: { -readonly [Key in keyof Journal]: Journal[Key] } = { user_id, entries: device.journal }
   state.journals.push(journal)
   try {
     const { result_code } = await device.login(user_id, token)
     if (result_code !== 0) throw new Error(`login answered with ${result_code}`)
+    if (state.isAway) return
     state.logins++
     state.device = device
     for (const { to, text, msg_id } of state.flying.values()) device.send(to, text, { msg_id })
@@ -109,7 +119,7 @@ async function stayOnline(state: State, options: CorrespondentOptions): Promise<
   const { ports } = options
   for (let turn = 0; !state.stopped; turn++) {
     // Every way in which a connection can end is met by the next one.
-    await visit(state, options, ports[turn % ports.length]!).catch(() => {})
+    if (!state.isAway) await visit(state, options, ports[turn % ports.length]!).catch(() => {})
     if (!state.stopped) await pause(again_ms)
   }
 }
@@ -123,6 +133,7 @@ export function createCorrespondent(options: CorrespondentOptions): Corresponden
     device: undefined,
     acked: 0,
     logins: 0,
+    isAway: false,
     stopped: false,
   }
   const life = stayOnline(state, options)
@@ -143,6 +154,14 @@ export function createCorrespondent(options: CorrespondentOptions): Corresponden
     },
     isOnline: () => state.device !== undefined,
     logins: () => state.logins,
+    device: () => state.device,
+    away() {
+      state.isAway = true
+      state.device?.cut()
+    },
+    back() {
+      state.isAway = false
+    },
     async stop() {
       state.stopped = true
       state.device?.cut()

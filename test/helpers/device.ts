@@ -58,6 +58,7 @@ export async function connectDevice(port: number): Promise<Device> {
 export async function connectWsDevice(port: number): Promise<Device> {
   const ws = new WebSocket(`ws://127.0.0.1:${port}/ws`)
   const stream = createWebSocketStream(ws)
+  stream.on('error', () => {}) // the socket says it too
   await opened(ws, 'open')
   return deviceOn(stream, ws)
 }
