@@ -48,8 +48,13 @@ export interface DevicePresence {
    * 'returned': it had been taken offline in between, so presence.changed `online` is due. 'kept': nothing changed.
    */
   register(logins: readonly RegisteredLogin[]): Promise<readonly (false | 'kept' | 'returned')[]>
-  /** A connection ended: true where presence was still this login's. */
+  /**
+   * A connection ended: true where presence was still this login's. The sweep knows of it until `announced`, so that
+   * its event outlives this gate.
+   */
   remove(logins: readonly RegisteredLogin[]): Promise<readonly boolean[]>
+  /** Businesses were told of these, which were removed: the very objects. */
+  announced(logins: readonly RegisteredLogin[]): Promise<void>
 }
 
 /** What the workers say of themselves, through Redis. */

@@ -2,6 +2,7 @@
  * What the gate itself has to say of its devices' presence: those that went offline are removed, and where presence
  * was still theirs businesses are told; so they are of those that came back with a restored lease (spec 2, "Login,
  * presence, kick" 3, 4 and 6). Retried until Redis and the bus have it; a gate that is fenced has no say any more.
+ * Where a gate dies between the two, the sweep tells.
  */
 import type { OutgoingRecord } from '../schemas/bus.js'
 import type { Logger } from '../schemas/log.js'
@@ -34,7 +35,8 @@ const waiting_max = 100_000
 export function createPresenceChanges(options: PresenceOptions): PresenceChanges {
   const { gate_id, prefix, presence, publish, log } = options
   const leaving: RegisteredLogin[] = []
-  const untold: OutgoingRecord[] = []
+  const untold: { readonly record: OutgoingRecord; readonly left?: RegisteredLogin }[] = []
+  const told: RegisteredLogin[] = []
   let running: Promise<void> | undefined
   let stopped = false
 
@@ -53,16 +55,22 @@ export function createPresenceChanges(options: PresenceOptions): PresenceChanges
     if (batch.length > 0) {
       const removed = await presence.remove(batch)
       leaving.splice(0, batch.length)
-      untold.push(...batch.filter((_, at) => removed[at]).map((login) => change('offline', login)))
+      const gone = batch.filter((_, at) => removed[at])
+      untold.push(...gone.map((login) => ({ record: change('offline', login), left: login })))
     }
-    if (untold.length === 0) return
-    const told = untold.length
-    await publish(untold)
-    untold.splice(0, told)
+    if (untold.length > 0) {
+      const count = untold.length
+      await publish(untold.map(({ record }) => record))
+      told.push(...untold.splice(0, count).flatMap(({ left }) => left ?? []))
+    }
+    if (told.length === 0) return
+    const count = told.length
+    await presence.announced(told)
+    told.splice(0, count)
   }
 
   const recordAll = async (): Promise<void> => {
-    while (!stopped && leaving.length + untold.length > 0) {
+    while (!stopped && leaving.length + untold.length + told.length > 0) {
       try {
         await recordSome()
       } catch (error) {
@@ -85,7 +93,7 @@ export function createPresenceChanges(options: PresenceOptions): PresenceChanges
       begin()
     },
     returned(login) {
-      untold.push(change('online', login))
+      untold.push({ record: change('online', login) })
       begin()
     },
     async settled(timeout_ms) {

@@ -7,7 +7,7 @@ import type { Bus, Producer } from '../schemas/bus.js'
 import type { Logger } from '../schemas/log.js'
 import { fullName, recordOf, topics } from '../schemas/topics.js'
 import { presenceChange } from './kit/presence-events.js'
-import type { EndedGates, GateStart, Locks } from './ports/presence.js'
+import type { EndedGates, GateStart, Locks, PresentDevice } from './ports/presence.js'
 
 /** What this role publishes, for the picture of all topics. */
 export const presenceProduces = [topics.presenceChanged] as const
@@ -76,6 +76,13 @@ export async function startPresenceSweep(settings: PresenceSweepSettings): Promi
   }
 }
 
+/** Devices that were taken offline, and what is to be said of them. */
+interface Unpublished {
+  readonly gate: GateStart
+  readonly devices: readonly Pick<PresentDevice, 'user_id' | 'device'>[]
+  readonly changes: readonly ReturnType<typeof presenceChange>[]
+}
+
 /**
  * One sweep, to be called again and again: it remembers when it first saw a lease gone, and the events that the
  * bus did not take.
@@ -84,21 +91,23 @@ function createSweep({ ended, prefix, lease_ms, log }: PresenceSweepSettings, pr
   // A lease that Redis lost comes back with the gate's next renewal: its devices were there all the time.
   const grace_ms = lease_ms / 3 + 1_000
   let firstSeen = new Map<string, number>()
-  let unpublished: ReturnType<typeof presenceChange>[] = []
+  let unpublished: Unpublished[] = []
 
   async function publish(): Promise<void> {
-    if (unpublished.length === 0) return
-    await producer.publish(unpublished.map((each) => recordOf(prefix, topics.presenceChanged, each)))
+    const changes = unpublished.flatMap((each) => each.changes)
+    if (changes.length > 0)
+      await producer.publish(changes.map((each) => recordOf(prefix, topics.presenceChanged, each)))
+    const told = unpublished
     unpublished = []
+    for (const { gate, devices } of told) await ended.announced(gate, devices)
   }
 
   async function takeOffline(gate: GateStart): Promise<void> {
     for (let more = true, taken = 0; more; ) {
       const step = await ended.takeOffline(gate, devicesPerStep)
       const time = Date.now()
-      unpublished.push(
-        ...step.removed.map((device) => presenceChange({ ...device, ...gate }, 'offline', time)),
-      )
+      const changes = step.removed.map((device) => presenceChange({ ...device, ...gate }, 'offline', time))
+      if (changes.length > 0) unpublished.push({ gate, devices: step.removed, changes })
       await publish()
       more = step.more
       taken += step.removed.length

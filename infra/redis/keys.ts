@@ -6,7 +6,7 @@
  * | key                    | type   | expiry | holds                                              | written by |
  * |------------------------|--------|--------|----------------------------------------------------|------------|
  * | presence:{user}        | string | none ¹ | the logins of a user, one a line (see entry.ts)    | login, gateways, presence |
- * | gate-logins:{gate|epoch} | set  | none ¹ | the logins of one start of a gate (see entry.ts)   | login, gateways, presence |
+ * | gate-logins:{gate|epoch} | set  | none ¹ | the logins of one start of a gate until their end is announced (see entry.ts)   | login, gateways, presence |
  * | gate-starts            | zset   | none ¹ | gate|epoch → last heard of (ms)                    | gateways, login |
  * | gates-heard            | zset   | none ² | gate → last renewal of its lease (ms)              | gateways, presence |
  * | lease:{gate}           | hash   | 1 day  | epoch, until (ms), addresses, connections; the epoch outlives the lease, as it fences older starts | gateways |

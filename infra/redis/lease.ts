@@ -180,7 +180,7 @@ export function createEndedGates(settings: Settings & { policy: LoginPolicy }): 
       return ended.map(({ gate_id, gate_epoch, superseded }) => ({ gate_id, gate_epoch, superseded }))
     },
 
-    takeOffline: createOfflineSweep(settings),
+    ...createOfflineSweep(settings),
 
     async silent(gateIds, silence_ms) {
       if (gateIds.length === 0) return []

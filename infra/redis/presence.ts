@@ -161,6 +161,7 @@ export function createDevicePresence(settings: Settings & { identity: GateIdenti
   const { identity } = settings
   const step = steps(settings)
   const ofGate = (login: RegisteredLogin): PresentDevice => ({ ...login, ...identity })
+  const unannounced = new Map<RegisteredLogin, StampedDevice>()
   let lastStamp = 0
 
   return {
@@ -172,12 +173,12 @@ export function createDevicePresence(settings: Settings & { identity: GateIdenti
         step.enlist(members, Date.now()),
         Promise.all(members.map((login) => step.scripts.register(...step.place(login, stamp), stamp))),
       ])
-      // Off the list: what was refused, and the former registration of what was kept.
+      // Off the list: what was refused, the former registration of what was kept, and the login of what was gone.
       await step.strike(
         members.flatMap((member, at) => {
           const before = answers[at]
           if (typeof before !== 'string') return [member]
-          return before === '' ? [] : [parseEntry(member.user_id, before)]
+          return [before === '' ? { ...member, stamp: 0 } : parseEntry(member.user_id, before)]
         }),
       )
       return answers.map((before) => {
@@ -186,19 +187,76 @@ export function createDevicePresence(settings: Settings & { identity: GateIdenti
       })
     },
 
-    remove: (logins) => removeAll(step, logins.map(ofGate)),
+    async remove(logins) {
+      const removed = await Promise.all(logins.map((login) => step.remove(ofGate(login))))
+      for (const [at, entry] of removed.entries()) if (entry) unannounced.set(logins[at]!, entry)
+      return removed.map(isDefined)
+    },
+
+    async announced(logins) {
+      await step.strike(logins.map((login) => unannounced.get(login)).filter(isDefined))
+      for (const login of logins) unannounced.delete(login)
+    },
   }
 }
 
-/** Takes logins of one start of a gate offline, for the sweep. */
-export function createOfflineSweep(settings: Settings): EndedGates['takeOffline'] {
-  const { redis, keys } = settings
+/** Somebody who has removed a presence announces it within this time, or never will. */
+const announcementLimit_ms = 5_000
+
+/**
+ * Takes logins of one start of a gate offline, for the sweep. A name on the gate's list whose device is not present was
+ * removed by somebody who has yet to announce it, or has died before.
+ */
+export function createOfflineSweep(
+  settings: Settings & { readonly announcedWithin_ms?: number },
+): Pick<EndedGates, 'takeOffline' | 'announced'> {
+  const { redis, keys, announcedWithin_ms = announcementLimit_ms } = settings
   const step = steps(settings)
-  return async (gate, limit) => {
-    const members = await redis.srandmember(keys.gateLogins(gate), limit)
-    const logins = members.map((member) => ({ ...gate, ...parseMember(member) }))
-    const removed = await Promise.all(logins.map((login) => step.remove(login, login.stamp)))
-    await step.strike(logins)
-    return { removed: removed.filter(isDefined).map(withoutStamp), more: members.length === limit }
+  const presence = createPresence(settings)
+  const names = new WeakMap<object, Membership & GateStart>()
+  /** When a device without presence was first seen on a list, ms. */
+  const missing = new Map<string, number>()
+
+  /** Whether whoever removed it had the time to announce it. */
+  const isOverdue = (login: Membership & GateStart, now: number): boolean => {
+    const name = `${gateStartName(login)} ${memberName(login)}`
+    const since = missing.get(name) ?? now
+    missing.set(name, since)
+    return now - since >= announcedWithin_ms
+  }
+
+  /** Which of these devices are present, with this login or another. */
+  async function presentAmong(logins: readonly Membership[]): Promise<readonly boolean[]> {
+    if (logins.length === 0) return []
+    const present = await presence.of(logins.map(({ user_id }) => user_id))
+    return logins.map(({ user_id, device }) =>
+      (present.get(user_id) ?? []).some((each) => deviceKey(each.device) === deviceKey(device)),
+    )
+  }
+
+  return {
+    async takeOffline(gate, limit) {
+      const members = await redis.srandmember(keys.gateLogins(gate), limit)
+      const logins = members.map((member) => ({ ...gate, ...parseMember(member) }))
+      const removed = await Promise.all(logins.map((login) => step.remove(login, login.stamp)))
+      const others = logins.filter((_, at) => removed[at] === undefined)
+      const isPresent = await presentAmong(others)
+      const settled = others.filter((_, at) => isPresent[at])
+      await step.strike(settled)
+      const now = Date.now()
+      const overdue = others.filter((login, at) => !isPresent[at] && isOverdue(login, now))
+      const due = [...logins.filter((_, at) => removed[at] !== undefined), ...overdue].map((login) => {
+        const device = { user_id: login.user_id, device: login.device }
+        names.set(device, login)
+        return device
+      })
+      return { removed: due, more: members.length === limit && due.length + settled.length > 0 }
+    },
+
+    async announced(_, devices) {
+      const told = devices.map((device) => names.get(device)).filter(isDefined)
+      await step.strike(told)
+      for (const login of told) missing.delete(`${gateStartName(login)} ${memberName(login)}`)
+    },
   }
 }

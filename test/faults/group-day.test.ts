@@ -176,6 +176,10 @@ test(`a day in groups, with one process killed after the other, breaks no promis
     return broken.length === 0 || void (await pause(1_000))
   }
   await until(() => broken.slice(0, 20).join('\n'), allKept, recovery_ms)
+  for (const { user_id, journals } of members) {
+    const kinds = new Set(journals.flatMap(({ entries }) => entries.map(({ kind }) => kind)))
+    assert.deepEqual([...kinds].sort(), ['acked', 'received', 'sent'], `what ${user_id} has seen`)
+  }
   const { messages } = await readStoredGroups(system.databaseUrl)
   t.diagnostic(`${messages.length} messages in ${groups.size} groups and more, ${killed} kills`)
   assert.deepEqual(await deadLetters(system), [])

@@ -100,10 +100,8 @@ export async function startTestGate(
       registered.push(...logins)
       return logins.map(({ user_id }) => (refused.has(user_id) ? false : 'kept'))
     },
-    async remove(logins) {
-      removed.push(...logins)
-      return logins.map(() => true)
-    },
+    remove: async (logins) => logins.map((login) => removed.push(login) > 0),
+    announced: async () => {},
   }
   const ports = { TCP_PORT: '0', HTTP_PORT: '0', DRAIN_MS: '0', API_KEY: 'key' }
   const gateway = await startGateway({

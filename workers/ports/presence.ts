@@ -45,8 +45,9 @@ export interface EndedGates {
   /** `superseded`: a newer start has the gate's id; otherwise the lease lapsed or was given back. */
   list(): Promise<readonly (GateStart & { readonly superseded: boolean })[]>
   /**
-   * Takes up to `limit` of its devices offline: those that still were this start's. Any number of processes may
-   * call it at once; each device is in one answer only. `more`: call again.
+   * Takes up to `limit` of its devices offline: those that still were this start's, and those that somebody has taken
+   * offline a while ago and never announced. Any number of processes may call it at once; each device is in one answer
+   * only, unless it is not announced. `more`: call again when they are.
    */
   takeOffline(
     gate: GateStart,
@@ -55,6 +56,8 @@ export interface EndedGates {
     readonly removed: readonly Pick<PresentDevice, 'user_id' | 'device'>[]
     readonly more: boolean
   }>
+  /** Businesses were told of these devices, which `takeOffline` answered: the very objects. */
+  announced(gate: GateStart, devices: readonly Pick<PresentDevice, 'user_id' | 'device'>[]): Promise<void>
   /** Of these gate ids the ones that renewed no lease for `silence_ms`; one never heard of counts from now. */
   silent(gateIds: readonly string[], silence_ms: number): Promise<readonly string[]>
   /** Forgets gates whose topic is gone. */

@@ -14,7 +14,7 @@ const presenceWith = (policy: LoginPolicy) => createPresence({ redis, keys, poli
 const presence = presenceWith('one-per-type')
 const gateSide = (gate_id: string, gate_epoch: number, policy: LoginPolicy = 'one-per-type') =>
   createDevicePresence({ redis, keys, policy, identity: { gate_id, gate_epoch } })
-const sweep = createOfflineSweep({ redis, keys, policy: 'one-per-type' })
+const { takeOffline: sweep, announced } = createOfflineSweep({ redis, keys, policy: 'one-per-type' })
 
 const login = (
   user_id: number,
@@ -152,6 +152,7 @@ test('a gate registers again what Redis lost, and hears what had changed meanwhi
   assert.deepEqual((await presence.of([lost])).get(lost), [logins[1]])
   assert.deepEqual(await numbersOf(taken), [7])
   assert.deepEqual(await gate.remove(logins), [true, true, false])
+  await gate.announced(logins)
   assert.deepEqual(await sweep(at, 10), { removed: [], more: false })
   assert.equal(await redis.exists(keys.gateLogins(at)), 0)
 })
@@ -180,6 +181,7 @@ test('the sweep takes each device of a gate offline once, whoever sweeps', async
       for (let more = true; more; ) {
         const step = await sweep(at, 4)
         removed.push(...step.removed.map(({ user_id }) => user_id))
+        await announced(at, step.removed)
         more = step.more
       }
     }),
@@ -215,4 +217,31 @@ test('a sweep that is late leaves devices that were registered again alone, and 
     removed.map(({ device }) => deviceKey(device)),
     ['2'],
   )
+})
+
+test('what a gate or a sweep removed and did not live to announce is announced by a sweep, once', async () => {
+  const at = { gate_id: 'g-dead', gate_epoch: 10 }
+  const [left, swept, back, told] = [newUser(), newUser(), newUser(), newUser()]
+  const logins = [left, swept, back, told].map((user) => login(user, '2', 4, at))
+  await presence.login(logins)
+  const gate = gateSide('g-dead', 10)
+  assert.deepEqual(await gate.remove([logins[0]!, logins[2]!, logins[3]!]), [true, true, true])
+  await gate.announced([logins[3]!])
+  await presence.login([login(back, '2', 9)])
+  assert.deepEqual(
+    (await sweep(at, 10)).removed.map(({ user_id }) => user_id),
+    [swept],
+    'the gate may yet announce what it has removed',
+  )
+
+  // All three are dead; another one sweeps, who waits for nobody.
+  const later = createOfflineSweep({ redis, keys, policy: 'one-per-type', announcedWithin_ms: 0 })
+  const { removed } = await later.takeOffline(at, 10)
+  assert.deepEqual(
+    removed.map(({ user_id }) => user_id).sort((a, b) => a - b),
+    [left, swept],
+  )
+  await later.announced(at, removed)
+  assert.deepEqual((await later.takeOffline(at, 10)).removed, [])
+  assert.equal(await redis.exists(keys.gateLogins(at)), 0)
 })
