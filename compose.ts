@@ -6,11 +6,13 @@ import type pg from 'pg'
 import { type Gateway, startGateway } from './gateway/main.js'
 import { createCertificate } from './infra/certificate.js'
 import { createSchedule } from './infra/cron.js'
+import { createFileStore, createGateFiles } from './infra/files/store.js'
 import { createBus } from './infra/kafka/bus.js'
 import { createMetrics, type ProcessMetrics } from './infra/metrics/metrics.js'
 import { startOpsServer } from './infra/metrics/ops-server.js'
 import { readPageFiles } from './infra/page-files.js'
 import { isEventFault, isTooMuch } from './infra/postgres/errors.js'
+import { createUnusedFiles } from './infra/postgres/files.js'
 import { migrate } from './infra/postgres/migrate.js'
 import { createPool } from './infra/postgres/pool.js'
 import { createRedis } from './infra/redis/client.js'
@@ -24,6 +26,7 @@ import type { Bus } from './schemas/bus.js'
 import type { Config } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
 import { allTopics, busSettings, topicDelay, workerPorts } from './wiring.js'
+import { startFileSweep } from './workers/file-sweep.js'
 import type { Frame } from './workers/kit/runner.js'
 import { isWorkerRole, startWorkers, type WorkerRole, workerRoles } from './workers/main.js'
 import { startPresenceSweep } from './workers/presence.js'
@@ -113,7 +116,8 @@ async function openGateway(
   const identity = { gate_id, gate_epoch }
   const certificate =
     config.TLS_CERT && config.TLS_KEY ? createCertificate(config.TLS_CERT, config.TLS_KEY, log) : undefined
-  return startGateway({
+  const files = await createGateFiles(config, log)
+  const gateway = await startGateway({
     config,
     identity,
     bus,
@@ -122,6 +126,7 @@ async function openGateway(
     directory: createGateDirectory({ redis, keys }),
     health: createWorkerHealth({ redis, keys }),
     tokens: createTokenSigner(config.TOKEN_SECRET),
+    files,
     neededRoles,
     metrics,
     exposition: metrics.exposition,
@@ -130,6 +135,11 @@ async function openGateway(
     log,
     onFenced,
   })
+  const stop = async (): Promise<void> => {
+    await gateway.stop()
+    files.store.close()
+  }
+  return { ...gateway, stop }
 }
 
 /** A part of the process that can be asked whether it works. */
@@ -165,6 +175,16 @@ async function startWorkerRoles(
         void (await Promise.all(running.filter((each) => mine.includes(each)).map((each) => each.stop()))),
     }
   })
+  if (pool && workers.includes('files')) {
+    const unused = createUnusedFiles(pool)
+    const settings = {
+      unused,
+      store: await createFileStore(config),
+      locks: createLocks({ redis, keys }),
+      config,
+    }
+    parts.push({ role: 'file-sweep', ...startFileSweep({ ...settings, schedule: frame.schedule, log }) })
+  }
   if (roles.includes('presence')) {
     const sweep = await startPresenceSweep({
       ended: createEndedGates({ redis, keys, policy: config.LOGIN_POLICY }),

@@ -7,6 +7,7 @@ import { createContactChanges, createContactDirectory } from './infra/postgres/c
 import { createAckStore, createDeliveryStates, createMessageReader } from './infra/postgres/deliveries.js'
 import { createDeviceStore, createPhoneSource } from './infra/postgres/devices.js'
 import { createGroupFanout } from './infra/postgres/fanout.js'
+import { createFileChanges, createFileDirectory, createFileMentions } from './infra/postgres/files.js'
 import { createGroupChanges } from './infra/postgres/group-changes.js'
 import { createGroupDirectory } from './infra/postgres/groups.js'
 import { createMessageHistory } from './infra/postgres/history.js'
@@ -128,6 +129,9 @@ export function workerPorts(
     users: createUserDirectory(pool),
     nickNames: config.SEND_NICK_NAME ? createNickNames(pool) : { of: async () => new Map() },
     userChanges: createUserChanges(pool),
+    files: createFileDirectory(pool),
+    fileChanges: createFileChanges(pool),
+    fileMentions: createFileMentions(pool),
     groups: createGroupDirectory(pool),
     groupChanges: createGroupChanges(pool),
     groupLimits: config,

@@ -4,7 +4,7 @@ import type { Config } from '../schemas/config.js'
 import type { Logger } from '../schemas/log.js'
 import type { TokenSigner } from '../schemas/tokens.js'
 import type { Metrics } from './counters.js'
-import type { Certificate, GateDirectory, GateIdentity, PageFiles, WorkerHealth } from './ports.js'
+import type { Certificate, GateDirectory, GateFiles, GateIdentity, PageFiles, WorkerHealth } from './ports.js'
 import type { Targets } from './targets.js'
 
 /** What the REST API needs of its gate. */
@@ -19,6 +19,7 @@ export interface HttpContext {
   /** What /metrics answers: text in the Prometheus format. */
   readonly exposition: () => Promise<string>
   readonly tokens: TokenSigner
+  readonly files: GateFiles
   /** Worker roles without which nothing is served: each needs a live heartbeat for readyz. */
   readonly neededRoles: readonly string[]
   readonly certificate?: Certificate | undefined

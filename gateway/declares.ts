@@ -8,6 +8,7 @@ export const gatewayProduces = [
   topics.requestSession,
   topics.requestUser,
   topics.requestGroup,
+  topics.requestFile,
   topics.requestContact,
   topics.messageSubmitted,
   topics.deliveryAcked,

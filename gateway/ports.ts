@@ -1,4 +1,5 @@
-/** What a gate needs beside the bus. Types only; infra/redis implements them. */
+/** What a gate needs beside the bus. Types only; infra/redis and infra/files implement them. */
+import type { Readable } from 'node:stream'
 import type { DeviceName } from '../schemas/ids.js'
 
 /** host:port or URL of each transport that this gate offers. */
@@ -71,4 +72,57 @@ export interface Certificate {
   current(): { readonly cert: Buffer; readonly key: Buffer }
   /** Called whenever a new, valid pair is in place. */
   onChange(listener: () => void): void
+}
+
+/** Bytes of a file, from 0. */
+export interface ByteRange {
+  readonly start: number
+  /** Inclusive. */
+  readonly end: number
+}
+
+/**
+ * Where the bytes of files lie: a folder, or S3. Names are file ids, or those of their thumbnails. Every call rejects
+ * where the store cannot be reached.
+ */
+export interface FileStore {
+  /**
+   * Stores all that the stream has, under this name, for good once it resolves. Where it rejects, or the stream fails,
+   * nothing is there under a name that had nothing before.
+   */
+  write(name: string, bytes: Readable): Promise<void>
+  /** The bytes, or some of them; undefined where there are none under this name. */
+  read(name: string, range?: ByteRange): Promise<Readable | undefined>
+  /** Removes what is there of these files, thumbnails and half-written copies too. */
+  remove(fileIds: readonly string[]): Promise<void>
+  close(): void
+}
+
+/** A small picture of a large one. */
+export interface Thumbnail {
+  /** WebP */
+  readonly bytes: Buffer
+  /** Of the picture itself, as it is shown (turned as its EXIF says), pixels. */
+  readonly width: number
+  readonly height: number
+}
+
+export interface Thumbnails {
+  /** Undefined where the bytes are no picture that can be read, or one too large to look at. */
+  of(picture: Readable): Promise<Thumbnail | undefined>
+}
+
+/** Signs addresses that are good for a while without a key. */
+export interface AddressSigner {
+  /** base64url, for these parts in this order. */
+  sign(...parts: readonly string[]): string
+  /** Constant time. */
+  verify(signature: string, ...parts: readonly string[]): boolean
+}
+
+/** What a gate needs for files: the only bytes that do not go over the bus. */
+export interface GateFiles {
+  readonly store: FileStore
+  readonly thumbnails: Thumbnails
+  readonly signer: AddressSigner
 }

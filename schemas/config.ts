@@ -150,6 +150,47 @@ export const settings = {
     'who may write to a user in a single chat; robots always may, and to them all',
   ),
   BLOCKLIST_ON_INVITE: setting(flag, 'true', 'who blocked somebody is not brought into groups by them'),
+  FILE_STORE: setting(
+    z.enum(['folder', 's3']),
+    'folder',
+    'where files lie: folder (which all gateways and the files role share), or s3',
+  ),
+  FILE_DIR: setting(z.string().optional(), undefined, 'that folder; files in DATA_DIR where it is not set'),
+  FILE_MAX_BYTES: setting(bytes(1, 5_368_709_120), '52428800', 'largest file that may be uploaded'),
+  FILE_TYPES: setting(
+    list.pipe(
+      z.array(z.string().regex(/^(\*|[a-z]+\/(\*|[a-z0-9.+-]+))$/, 'like image/*, application/pdf or *')),
+    ),
+    '*',
+    'media types that may be uploaded, by their content: image/*, application/pdf, *',
+  ),
+  FILE_UPLOAD_TIMEOUT_MS: setting(ms(15_000, 86_400_000), '600000', 'longest time that one upload may take'),
+  FILE_UNUSED_MS: setting(
+    ms(1_000, 31_536_000_000),
+    '86400000',
+    'how long a file is kept that no message names',
+  ),
+  FILE_SWEEP_CRON: setting(cron, '0 41 * * * *', 'when files that no message names are removed'),
+  S3_BUCKET: setting(z.string().optional(), undefined, 'bucket for files, with FILE_STORE=s3'),
+  S3_PREFIX: setting(z.string(), 'files/', 'before the key of each file'),
+  S3_REGION: setting(z.string().min(1), 'us-east-1', 'region of the bucket'),
+  S3_ENDPOINT: setting(
+    z.url({ protocol: /^https?$/ }).optional(),
+    undefined,
+    "address of an S3 that is not Amazon's",
+  ),
+  S3_PATH_STYLE: setting(
+    flag,
+    'false',
+    'the bucket in the path, not in the host name: for most such servers',
+  ),
+  S3_ACCESS_KEY_ID: setting(
+    z.string().optional(),
+    undefined,
+    'key for the bucket; without it the AWS SDK looks where it always does',
+  ),
+  S3_SECRET_ACCESS_KEY: setting(z.string().optional(), undefined, 'its secret'),
+
   GROUP_NORMAL_MAX: setting(count(1, 100_000), '200', 'members above which a group is a SUPER group'),
   GROUP_SUPER_MAX: setting(count(1, 100_000), '10000', 'members that a group may have at most'),
   GROUP_JOIN_OPEN_MAX: setting(
@@ -252,6 +293,7 @@ const secretNames = new Set([
   'REDIS_URL',
   'KAFKA_SASL_PASSWORD',
   'PUSH_WEBHOOK_SECRET',
+  'S3_SECRET_ACCESS_KEY',
 ])
 /** Whether only this machine can reach that address or name. */
 export const isLoopback = (host: string): boolean =>
@@ -271,6 +313,12 @@ function contradictions(config: Config, env: NodeJS.ProcessEnv): string[] {
   if ((config.TLS_CERT === undefined) !== (config.TLS_KEY === undefined))
     faults.push('TLS_CERT and TLS_KEY go together: set both or neither')
   faults.push(...pushContradictions(config))
+  if (config.FILE_UNUSED_MS < config.FILE_UPLOAD_TIMEOUT_MS)
+    faults.push('FILE_UNUSED_MS is below FILE_UPLOAD_TIMEOUT_MS: an upload could be removed while it arrives')
+  if (config.FILE_STORE === 's3' && config.S3_BUCKET === undefined)
+    faults.push('FILE_STORE=s3 needs S3_BUCKET')
+  if ((config.S3_ACCESS_KEY_ID === undefined) !== (config.S3_SECRET_ACCESS_KEY === undefined))
+    faults.push('S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY go together: set both or neither')
   if (config.HISTORY_LIMIT_DEFAULT > config.HISTORY_LIMIT_MAX)
     faults.push('HISTORY_LIMIT_DEFAULT is above HISTORY_LIMIT_MAX')
   if (config.MAX_MESSAGE_BYTES + 8_192 > config.MAX_PACKET_BYTES)

@@ -6,6 +6,7 @@ import { coffeechat } from '../proto/index.js'
 import type { OutgoingRecord, TopicSettings } from './bus.js'
 import type { MessageStoredJson, PresenceChangedJson, ReceiptChangedJson } from './business-events.js'
 import { conversationOf, deviceKey } from './ids.js'
+import { mergeChecks, mergeOutbound } from './merging.js'
 import { packEvents, unpackEvents } from './packing.js'
 
 import event = coffeechat.event
@@ -70,40 +71,6 @@ const json = <E>(): Codec<E> => ({
 })
 
 const topic = <const Name extends string, E>(definition: Topic<Name, E>): Topic<Name, E> => definition
-
-const maxOutboundBytes = 512 * 1024
-
-/** Packets for one gate share records, in order, up to half a MiB each. */
-function mergeOutbound(events: readonly event.IOutbound[]): event.IOutbound[] {
-  const merged: event.IOutbound[] = []
-  let packets: event.IOutboundPacket[] = []
-  let size_bytes = 0
-  for (const packet of events.flatMap((each) => each.packet ?? [])) {
-    const bytes = packet.body.length + 64 * (packet.target?.length ?? 0)
-    if (packets.length > 0 && size_bytes + bytes > maxOutboundBytes) {
-      merged.push({ packet: packets })
-      packets = []
-      size_bytes = 0
-    }
-    packets.push(packet)
-    size_bytes += bytes
-  }
-  if (packets.length > 0) merged.push({ packet: packets })
-  return merged
-}
-
-const checksPerRecord = 1_000
-
-/** One check record covers what one delivery batch sent (spec 2, single chat 5). */
-function mergeChecks(events: readonly event.IDeliveryCheck[]): event.IDeliveryCheck[] {
-  const merged: event.IDeliveryCheck[] = []
-  for (const attempt of new Set(events.map((each) => each.attempt))) {
-    const entries = events.filter((each) => each.attempt === attempt).flatMap((each) => each.entry ?? [])
-    for (let at = 0; at < entries.length; at += checksPerRecord)
-      merged.push({ attempt, entry: entries.slice(at, at + checksPerRecord) })
-  }
-  return merged
-}
 
 const deliveryCheck = <const Name extends string>(name: Name, delay: 0 | 1 | 2) =>
   topic<Name, event.IDeliveryCheck>({
@@ -317,6 +284,16 @@ export const topics = {
     maxMessageBytes: answerBytes,
     purpose: "an app server's call about users",
     ...proto(event.UserRequested),
+  }),
+  requestFile: topic<'request.file', event.IFileRequested>({
+    name: 'request.file',
+    payload: 'FileRequested',
+    key: () => null,
+    partitions: 2,
+    retention_ms: day_ms,
+    maxMessageBytes: answerBytes,
+    purpose: 'a call about files: who uploaded one, who may see one',
+    ...proto(event.FileRequested),
   }),
   requestGroup: topic<'request.group', event.IGroupRequested>({
     name: 'request.group',

@@ -4,6 +4,7 @@ import { contacts } from './contacts.worker.js'
 import { delivery } from './delivery.worker.js'
 import { deliveryCheck5s, deliveryCheck15s, deliveryCheck60s } from './delivery-check.worker.js'
 import { deliveryMissed } from './delivery-missed.worker.js'
+import { files } from './files.worker.js'
 import { groupFanout } from './group-fanout.worker.js'
 import { groups } from './groups.worker.js'
 import { type Frame, type RunningWorker, runWorker } from './kit/runner.js'
@@ -31,6 +32,7 @@ export const workerRoles = {
   'session-settings': [sessionSettings],
   users: [users],
   groups: [groups],
+  files: [files],
   robots: [robots, robots5s, robots30s, robots120s],
   contacts: [contacts],
 } as const satisfies Record<string, readonly AnyWorker[]>

@@ -1,11 +1,13 @@
 /** A submitted message is numbered and stored; its sender is acked after COMMIT, never before (I1). */
 import { CIM, coffeechat } from '../proto/index.js'
+import { filesNamedIn } from '../schemas/files.js'
 import { conversationOf, isGroupId } from '../schemas/ids.js'
 import { commands } from '../schemas/packets.js'
 import { topics } from '../schemas/topics.js'
 import { answer } from './kit/answers.js'
 import { messageBody } from './kit/deliveries.js'
 import { defineWorker, type EmitOf, emit, save } from './kit/worker.js'
+import type { FileMention, FileMentions } from './ports/files.js'
 import type { MessageForReader, MessageStore, NewMessage, StoredMessage } from './ports/messages.js'
 import type { RobotDirectory } from './ports/robots.js'
 import type { NickNames } from './ports/users.js'
@@ -27,6 +29,7 @@ interface Ports {
   readonly store: MessageStore
   readonly nickNames: NickNames
   readonly robots: RobotDirectory
+  readonly fileMentions: FileMentions
 }
 
 interface Stored extends StoredMessage {
@@ -52,9 +55,12 @@ export const messageStore = defineWorker({
     save(submissionOf(submitted, nickNames.get(submitted.message.from_user_id))),
   ],
 
-  async save(rows: readonly Submission[], { store, robots }: Ports): Promise<Stored[]> {
+  async save(rows: readonly Submission[], { store, robots, fileMentions }: Ports): Promise<Stored[]> {
     const receivers = rows.filter(mayAsk).map(({ to_session_id }) => to_session_id)
     const [stored, known] = await Promise.all([store.store(rows), robots.among(receivers)])
+    // Before anybody hears of the message; what dies in between comes again.
+    const mentions = rows.flatMap((row, at) => mentionsIn(row, stored[at]!))
+    if (mentions.length > 0) await fileMentions.record(mentions)
     return stored.map((each, at) => {
       const row = rows[at]!
       return { ...each, asks: each.res_code === 0 && mayAsk(row) && known.has(row.to_session_id) }
@@ -96,6 +102,15 @@ function submissionOf(submitted: event.IMessageSubmitted, from_nick_name: string
     client_type: origin.device.client_type,
   }
 }
+
+/** The files that a stored message names. */
+const mentionsIn = (
+  { msg_data, from_user_id, to_session_id }: Submission,
+  { res_code, server_msg_id }: StoredMessage,
+): FileMention[] =>
+  res_code === 0
+    ? filesNamedIn(msg_data).map((file_id) => ({ file_id, from_user_id, to_session_id, server_msg_id }))
+    : []
 
 const ack = (row: Submission, stored: StoredMessage) =>
   answer(

@@ -5,6 +5,7 @@ import type { HttpContext } from '../context.js'
 import type { Calls } from './calls.js'
 import { createFailures } from './failures.js'
 import { Fault, forbidden } from './faults.js'
+import { createSignedAddresses } from './signed-addresses.js'
 
 /** Who may call a route: anybody, app servers only (the default), or clients for themselves too. */
 export type Access = 'open' | 'app' | 'client'
@@ -14,6 +15,8 @@ export type Caller = { readonly kind: 'app' } | { readonly kind: 'client'; reado
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access
+    /** An address that was signed is good without a key. */
+    signed?: true
   }
   interface FastifyRequest {
     caller: Caller
@@ -32,7 +35,8 @@ export function requireSelf(caller: Caller, userId: number): void {
  * A hook that finds out who calls and refuses who may not. Runs before the body is read.
  * Throws the Fault 401, 403, 429, or 503 where the token cannot be checked now.
  */
-export function createGuard({ config, tokens, metrics }: HttpContext, calls: Calls) {
+export function createGuard({ config, tokens, metrics, files }: HttpContext, calls: Calls) {
+  const addresses = createSignedAddresses(files.signer, Date.now)
   const keys = config.API_KEY.map(digest)
   const failures = createFailures(() => performance.now())
 
@@ -53,6 +57,11 @@ export function createGuard({ config, tokens, metrics }: HttpContext, calls: Cal
   return async (request: FastifyRequest): Promise<void> => {
     const access = request.routeOptions.config.access ?? 'app'
     if (access === 'open' || request.is404) return
+    if (request.routeOptions.config.signed && 'signature' in (request.query as object)) {
+      const { file_id } = request.params as { file_id: string }
+      if (addresses.isGood(file_id, request.query as object)) return
+      throw forbidden('this signed address is over, or was never good')
+    }
     const bearer = /^Bearer +(\S{1,1024})$/i.exec(request.headers.authorization ?? '')?.[1]
     if (bearer === undefined) throw unauthorized(request)
     if (isApiKey(bearer)) return // request.caller is the app server unless said otherwise

@@ -8,6 +8,7 @@ import {
   type ContactOperation,
   contactAnswer,
 } from '../../schemas/contact-operations.js'
+import { type FileAnswer, type FileArgumentsOf, type FileOperation, fileAnswer } from '../../schemas/files.js'
 import {
   type GroupAnswer,
   type GroupArgumentsOf,
@@ -32,6 +33,7 @@ const answerDeadline_ms = 9_500
 const restApi = CIM.Def.CIMClientType.kCIM_CLIENT_TYPE_REST_API
 
 type Origin = coffeechat.event.IOrigin
+type OperationTopic = typeof topics.requestUser | typeof topics.requestGroup | typeof topics.requestFile
 type Query = Omit<EventOf<typeof topics.requestQuery>, 'origin' | 'time'>
 
 export interface Calls {
@@ -68,6 +70,12 @@ export interface Calls {
     operation: O,
     given: ContactArgumentsOf<O>,
   ): Promise<ContactAnswer>
+  /** An operation on files. Rejects with the Fault that the worker answered. */
+  onFile<O extends FileOperation>(
+    request: FastifyRequest,
+    operation: O,
+    given: FileArgumentsOf<O>,
+  ): Promise<FileAnswer>
   /** What a user pulls. Resolves with the body of the command; rejects with the Fault of an ERROR_NOTIFY. */
   query(request: FastifyRequest, userId: number, query: Query, expected: CommandName): Promise<Uint8Array>
 }
@@ -99,8 +107,14 @@ function answeredJson({ http_status, body }: OutboundPacket): unknown {
   throw new Fault(http_status ?? 500, code, message, field === undefined ? {} : { field })
 }
 
-/** Calls that wait for a worker's answer. */
-export function createCalls({ config, identity, targets, publish, isSuspended }: HttpContext): Calls {
+/** The two ways to the bus: with an answer, and without one. */
+function createWays({
+  config,
+  identity,
+  targets,
+  publish,
+  isSuspended,
+}: HttpContext): Pick<Calls, 'ask' | 'tell'> {
   const prefix = config.TOPIC_PREFIX
 
   const originOf = (request: FastifyRequest, user_id: number, connection_id: number): Origin => ({
@@ -145,24 +159,40 @@ export function createCalls({ config, identity, targets, publish, isSuspended }:
 
   return {
     ask,
-
     async tell(request, userId, topic, events) {
       await send(events(originOf(request, userId, 0)).map((each) => recordOf(prefix, topic, each)))
     },
+  }
+}
 
-    async onUser(request, userId, operation, given) {
-      const asked = operationAsked(request, operation, given)
-      return userAnswer.parse(
-        answeredJson(await ask(request, userId, topics.requestUser, (origin) => ({ origin, ...asked }))),
-      )
-    },
+/** The calls of one gate, over its bus. */
+export function createCalls(context: HttpContext): Calls {
+  const { ask, tell } = createWays(context)
 
-    async onGroup(request, operation, given) {
-      const asked = operationAsked(request, operation, given)
-      return groupAnswer.parse(
-        answeredJson(await ask(request, 0, topics.requestGroup, (origin) => ({ origin, ...asked }))),
-      )
-    },
+  /** An operation with its Idempotency-Key: what was answered, before it is checked. */
+  async function operate<T extends OperationTopic>(
+    request: FastifyRequest,
+    userId: number,
+    topic: T,
+    operation: string,
+    given: object,
+  ): Promise<unknown> {
+    const asked = operationAsked(request, operation, given)
+    return answeredJson(await ask(request, userId, topic, (origin) => ({ origin, ...asked }) as EventOf<T>))
+  }
+
+  return {
+    ask,
+    tell,
+
+    onUser: async (request, userId, operation, given) =>
+      userAnswer.parse(await operate(request, userId, topics.requestUser, operation, given)),
+
+    onGroup: async (request, operation, given) =>
+      groupAnswer.parse(await operate(request, 0, topics.requestGroup, operation, given)),
+
+    onFile: async (request, operation, given) =>
+      fileAnswer.parse(await operate(request, given.user_id ?? 0, topics.requestFile, operation, given)),
 
     async onContacts(request, operation, given) {
       const asked = { time: Date.now(), operation, arguments: JSON.stringify(given) }

@@ -2,6 +2,13 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answers with bytes. */
+    download?: true
+  }
+}
+
 const text = `Ids are decimal strings, times are milliseconds. App servers call with an API key, clients with the token of
 their user, for themselves only: \`Authorization: Bearer …\`. Lists page with \`cursor\` and \`limit\` (at most 100).
 
@@ -22,6 +29,22 @@ const idempotencyKey = {
   },
 }
 
+/** A file is taken and given as it comes, past the schemas; here is what that looks like. */
+const uploadBody = {
+  consumes: ['multipart/form-data'],
+  body: {
+    type: 'object',
+    required: ['file'],
+    properties: { file: { type: 'string', format: 'binary' } },
+  },
+}
+const bytes = { content: { '*/*': { schema: { type: 'string', format: 'binary' } } } }
+const downloadResponses = {
+  200: { description: 'the file', ...bytes },
+  206: { description: 'a range of it', ...bytes },
+  304: { description: 'the caller has it (If-None-Match)', type: 'null' },
+}
+
 /** For @fastify/swagger. */
 export const describeCalls: FastifyDynamicSwaggerOptions = {
   openapi: {
@@ -32,7 +55,10 @@ export const describeCalls: FastifyDynamicSwaggerOptions = {
   },
   transform(route) {
     const { schema, url } = jsonSchemaTransform(route)
-    const isPost = [route.route.method].flat().includes('POST')
-    return { url, schema: isPost ? { ...schema, headers: idempotencyKey } : schema }
+    const { config, method } = route.route
+    if ([method].flat().includes('POST')) Object.assign(schema, { headers: idempotencyKey })
+    if (config?.upload) Object.assign(schema, uploadBody)
+    if (config?.download) Object.assign(schema.response as object, downloadResponses)
+    return { url, schema }
   },
 }

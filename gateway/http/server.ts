@@ -9,6 +9,7 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { HttpContext } from '../context.js'
 import { createGuard } from './access.js'
+import { limitArrival } from './arrival.js'
 import { createCalls, idempotencyKeyOf } from './calls.js'
 import { describeCalls } from './description.js'
 import { badRequest, errorBody, Fault, faultOf } from './faults.js'
@@ -16,6 +17,7 @@ import type { Api } from './rest.js'
 import { chatRoutes } from './routes/chat.js'
 import { contactRoutes } from './routes/contacts.js'
 import { deviceRoutes } from './routes/devices.js'
+import { fileRoutes } from './routes/files.js'
 import { groupRoutes } from './routes/groups.js'
 import { messageRoutes } from './routes/messages.js'
 import { notificationRoutes } from './routes/notifications.js'
@@ -24,13 +26,13 @@ import { readingRoutes } from './routes/reading.js'
 import { sessionSettingsRoutes } from './routes/session-settings.js'
 import { userRoutes } from './routes/users.js'
 
-/** Slow senders are closed within 15 s (spec 6, "Abuse"). */
+/** Slow senders are closed within 15 s (spec 6, "Abuse"): by these, and by limitArrival. */
 const timeouts = {
   headersTimeout: 10_000,
-  requestTimeout: 14_000,
   connectionsCheckingInterval: 1_000,
   keepAliveTimeout: 65_000,
 }
+const body_ms = 14_000
 const maxHeader_bytes = 16_384
 
 export interface HttpServer {
@@ -56,8 +58,9 @@ function traceIdOf({ headers }: { headers: IncomingMessage['headers'] }): string
 }
 
 /** HTTPS where there is a certificate, which is renewed without a restart. */
-function createServer(certificate: HttpContext['certificate'], handler: http.RequestListener): http.Server {
-  const options = { ...timeouts, maxHeaderSize: maxHeader_bytes, noDelay: true }
+function createServer({ certificate, config }: HttpContext, handler: http.RequestListener): http.Server {
+  const requestTimeout = config.FILE_UPLOAD_TIMEOUT_MS
+  const options = { ...timeouts, requestTimeout, maxHeaderSize: maxHeader_bytes, noDelay: true }
   if (certificate === undefined) return http.createServer(options, handler)
   const secure = https.createServer({ ...options, ...certificate.current(), minVersion: 'TLSv1.2' }, handler)
   certificate.onChange(() => secure.setSecureContext({ ...certificate.current(), minVersion: 'TLSv1.2' }))
@@ -125,7 +128,7 @@ function observe(api: FastifyInstance, { metrics }: HttpContext): void {
 export async function createApi(context: HttpContext): Promise<FastifyInstance> {
   const { config } = context
   const api = fastify({
-    serverFactory: (handler) => createServer(context.certificate, handler),
+    serverFactory: (handler) => createServer(context, handler),
     bodyLimit: config.MAX_HTTP_BODY_BYTES,
     trustProxy: config.TRUSTED_PROXIES.length > 0 ? [...config.TRUSTED_PROXIES] : false,
     genReqId: traceIdOf,
@@ -148,6 +151,7 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
   api.addHook('onRequest', async (request) => {
     request.caller = { kind: 'app' }
   })
+  limitArrival(api, body_ms, refuseMalformed)
   api.addHook('onRequest', createGuard(context, calls))
   api.addHook('preValidation', async (request) => {
     if (request.method === 'POST') idempotencyKeyOf(request)
@@ -165,6 +169,7 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
     groupRoutes,
     contactRoutes,
     chatRoutes,
+    fileRoutes,
   ])
     add(api as Api, rest)
   return api

@@ -15,6 +15,7 @@ export const roleNames = [
   'session-settings',
   'users',
   'groups',
+  'files',
   'robots',
   'contacts',
 ] as const

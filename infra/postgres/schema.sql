@@ -36,6 +36,32 @@ CREATE TABLE im_device (
   CONSTRAINT im_device_pkey PRIMARY KEY (user_id, client_type, device_id)
 ) WITH (fillfactor=70);
 
+CREATE TABLE im_file (
+  file_id text COLLATE "C" NOT NULL,
+  user_id bigint NOT NULL,
+  request_key text COLLATE "C",
+  state smallint NOT NULL DEFAULT 0,
+  named boolean NOT NULL DEFAULT false,
+  name text,
+  mime text,
+  size bigint,
+  width integer,
+  height integer,
+  has_thumbnail boolean NOT NULL DEFAULT false,
+  created bigint NOT NULL,
+  CONSTRAINT im_file_pkey PRIMARY KEY (file_id),
+  CONSTRAINT im_file_user_id_request_key_key UNIQUE (user_id, request_key)
+);
+
+CREATE TABLE im_file_message (
+  file_id text COLLATE "C" NOT NULL,
+  from_id bigint NOT NULL,
+  to_id bigint NOT NULL,
+  msg_id bigint NOT NULL,
+  passes boolean NOT NULL,
+  CONSTRAINT im_file_message_pkey PRIMARY KEY (file_id, from_id, to_id, msg_id)
+);
+
 CREATE TABLE im_group (
   group_id bigint NOT NULL DEFAULT nextval('im_group_id'::regclass),
   group_name text NOT NULL,
@@ -282,6 +308,10 @@ CREATE TABLE im_user_request (
   created bigint NOT NULL,
   CONSTRAINT im_user_request_pkey PRIMARY KEY (request_key)
 );
+
+CREATE INDEX im_file_message_to ON public.im_file_message USING btree (file_id, to_id, msg_id);
+
+CREATE INDEX im_file_unnamed ON public.im_file USING btree (created) WHERE (NOT named);
 
 CREATE INDEX im_group_join_of_user ON public.im_group_join USING btree (user_id, group_id);
 
@@ -611,6 +641,42 @@ BEGIN
       LEFT JOIN im_message_send mine ON mine.from_id = f.u AND mine.to_id = f.p AND mine.msg_id = f.n
      ORDER BY a.o;
 END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_name_files(p_file text[], p_from bigint[], p_to bigint[], p_msg_id bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  sees boolean;
+BEGIN
+  -- In one order everywhere; the sweep that removes files takes these locks too.
+  PERFORM FROM im_file WHERE file_id = ANY (p_file) AND NOT named ORDER BY file_id FOR UPDATE;
+  FOR i IN 1 .. coalesce(array_length(p_file, 1), 0) LOOP
+    sees := im_sees_file(p_from[i], p_file[i]);
+    CONTINUE WHEN sees IS NULL;
+    INSERT INTO im_file_message (file_id, from_id, to_id, msg_id, passes)
+      VALUES (p_file[i], p_from[i], p_to[i], p_msg_id[i], sees) ON CONFLICT DO NOTHING;
+    UPDATE im_file f SET named = true
+     WHERE f.file_id = p_file[i] AND NOT f.named
+       AND EXISTS (SELECT FROM im_file_message m WHERE m.file_id = f.file_id AND m.passes);
+  END LOOP;
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_sees_file(p_user bigint, p_file text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT f.user_id = p_user
+      OR EXISTS (SELECT FROM im_file_message m WHERE m.file_id = p_file AND m.from_id = p_user AND m.passes)
+      OR EXISTS (SELECT FROM im_file_message m WHERE m.file_id = p_file AND m.to_id = p_user AND m.passes)
+      OR EXISTS (SELECT FROM im_file_message m JOIN im_group_member k ON k.group_id = m.to_id AND k.user_id = p_user
+                  WHERE m.file_id = p_file AND m.passes AND k.joined_at_msg_id <= m.msg_id
+                    AND (k.left_at_msg_id IS NULL OR m.msg_id < k.left_at_msg_id))
+    FROM im_file f WHERE f.file_id = p_file AND f.state = 1
+$function$
 ;
 
 CREATE OR REPLACE FUNCTION public.im_store_group(p_from bigint[], p_group bigint[], p_client_msg_id text[], p_conversation text[], p_type smallint[], p_content bytea[], p_hash bytea[], p_attach text[], p_mention text[], p_seq integer[], p_client_type smallint[], p_now bigint)

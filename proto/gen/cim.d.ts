@@ -8978,6 +8978,87 @@ export namespace coffeechat {
         }
 
         /**
+         * Properties of a FileRequested.
+         * @deprecated Use coffeechat.event.FileRequested.$Properties instead.
+         */
+        interface IFileRequested extends coffeechat.event.FileRequested.$Properties {
+        }
+
+        /** Represents a FileRequested. */
+        class FileRequested {
+
+            /**
+             * Constructs a new FileRequested.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.FileRequested.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** FileRequested origin. */
+            origin: coffeechat.event.Origin;
+
+            /** FileRequested time. */
+            time: number;
+
+            /** FileRequested operation. */
+            operation: string;
+
+            /** FileRequested arguments. */
+            arguments: string;
+
+            /** FileRequested idempotency_key. */
+            idempotency_key: (string|null);
+
+            /**
+             * Encodes the specified FileRequested message. Does not implicitly {@link coffeechat.event.FileRequested.verify|verify} messages.
+             * @param message FileRequested message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.FileRequested.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a FileRequested message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.FileRequested & coffeechat.event.FileRequested.$Shape} FileRequested
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.FileRequested & coffeechat.event.FileRequested.$Shape;
+        }
+
+        namespace FileRequested {
+
+            /** Properties of a FileRequested. */
+            interface $Properties {
+
+                /** FileRequested origin */
+                origin: coffeechat.event.Origin.$Properties;
+
+                /** FileRequested time */
+                time: number;
+
+                /** FileRequested operation */
+                operation: string;
+
+                /** FileRequested arguments */
+                "arguments": string;
+
+                /** FileRequested idempotency_key */
+                idempotency_key?: (string|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a FileRequested. */
+            type $Shape = coffeechat.event.FileRequested.$Properties;
+        }
+
+        /**
          * Properties of a GroupRequested.
          * @deprecated Use coffeechat.event.GroupRequested.$Properties instead.
          */

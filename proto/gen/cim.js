@@ -12996,6 +12996,125 @@ export const coffeechat = $root.coffeechat = (() => {
             return UserRequested;
         })();
 
+        event.FileRequested = (function() {
+
+            const FileRequested = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            FileRequested.prototype.origin = null;
+            FileRequested.prototype.time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            FileRequested.prototype.operation = "";
+            FileRequested.prototype["arguments"] = "";
+            FileRequested.prototype.idempotency_key = null;
+
+            FileRequested.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                $root.coffeechat.event.Origin.encode(message.origin, writer.uint32(10).fork(), _depth + 1).ldelim();
+                writer.uint32(16).uint64(message.time);
+                writer.uint32(26).string(message.operation);
+                writer.uint32(34).string(message["arguments"]);
+                if (message.idempotency_key != null && $Object.hasOwnProperty.call(message, "idempotency_key"))
+                    writer.uint32(42).string(message.idempotency_key);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            FileRequested.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.FileRequested();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.origin = $root.coffeechat.event.Origin.decode(reader, reader.size(), $undefined, _depth + 1, message.origin);
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.time = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.operation = reader.string();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            message["arguments"] = reader.string();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.idempotency_key = reader.string();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "origin"))
+                    throw $util.ProtocolError("missing required 'origin'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "time"))
+                    throw $util.ProtocolError("missing required 'time'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "operation"))
+                    throw $util.ProtocolError("missing required 'operation'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "arguments"))
+                    throw $util.ProtocolError("missing required 'arguments'", { instance: message });
+                return message;
+            };
+
+            return FileRequested;
+        })();
+
         event.GroupRequested = (function() {
 
             const GroupRequested = function (properties) {

@@ -8,7 +8,7 @@ test('.env.example lists every setting with its default', () => {
 })
 
 test('every line of .env.example can be uncommented', () => {
-  const lines = read('.env.example').matchAll(/^# ([A-Z][A-Z_]+)=(.*)$/gm)
+  const lines = read('.env.example').matchAll(/^# ([A-Z][A-Z0-9_]+)=(.*)$/gm)
   const env = Object.fromEntries([...lines].map(([, name, value]) => [name, value]))
   assert.deepEqual(Object.keys(env).sort(), Object.keys(settings).sort())
   assert.deepEqual(readConfig(env), readConfig({}))

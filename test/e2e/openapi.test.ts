@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { run } from '../helpers/program.js'
-import { findSchemathesis } from '../helpers/schemathesis.js'
+import { pythonProgram } from '../helpers/python.js'
 import { type System, startSystem } from '../helpers/system.js'
 
-const found = findSchemathesis()
+const found = pythonProgram('schemathesis', '4.32.5')
 const skip = 'missing' in found ? found.missing : false
 const program = 'program' in found ? found.program : ''
 

@@ -7,6 +7,7 @@ import type {
   PageFiles,
   RegisteredLogin,
 } from '../../gateway/ports.js'
+import { createFolderStore } from '../../infra/files/folder.js'
 import { CIM, coffeechat } from '../../proto/index.js'
 import { readConfig } from '../../schemas/config.js'
 import { type CommandName, commands, type WritableBodyOf } from '../../schemas/packets.js'
@@ -57,6 +58,17 @@ export async function eventually<Value>(
     if (performance.now() > end) throw new Error(`not within 5 s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
+}
+
+/** What no test of the wire asks for. */
+const unasked = {
+  files: {
+    store: createFolderStore('/nowhere'),
+    thumbnails: { of: async () => undefined },
+    signer: { sign: () => '', verify: () => false },
+  },
+  neededRoles: [],
+  exposition: async () => '',
 }
 
 /**
@@ -115,8 +127,7 @@ export async function startTestGate(
     tokens: { sign: () => '', verify: () => undefined },
     certificate,
     chatFiles,
-    neededRoles: [],
-    exposition: async () => '',
+    ...unasked,
     metrics: { count() {}, gauge() {} },
     log: silentLog,
     onFenced: () => {

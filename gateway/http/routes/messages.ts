@@ -33,6 +33,13 @@ const messageBody = z.object({
   text: z.string().optional(),
   data: z.base64().optional(),
 })
+const messageExample = {
+  from_user_id: '1001',
+  to_user_id: '1002',
+  msg_id: 'my-first-message',
+  msg_type: 1,
+  text: 'hello',
+}
 type MessageBody = z.output<typeof messageBody>
 
 const sentSchema = z.object({
@@ -68,7 +75,7 @@ export function messageRoutes(api: Api, { context, calls }: Rest): void {
         tags: ['messages'],
         summary:
           'Send a message as a user, to a user or a group; the same msg_id again answers 200 with the first',
-        body: messageBody,
+        body: messageBody.meta({ examples: [messageExample] }),
         response: { 200: sentSchema, 201: sentSchema, ...failures },
       },
     },

@@ -3,14 +3,21 @@
  * a function call here: the tests of the bus and the end-to-end tests have the real one.
  */
 import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import type pg from 'pg'
 import type { HttpContext } from '../../../gateway/context.js'
 import { createApi } from '../../../gateway/http/server.js'
 import { createTargets, type Targets } from '../../../gateway/targets.js'
+import { createAddressSigner } from '../../../infra/files/address-signer.js'
+import { createFolderStore } from '../../../infra/files/folder.js'
+import { createThumbnails } from '../../../infra/files/thumbnails.js'
 import { createMetrics } from '../../../infra/metrics/metrics.js'
 import { createContactChanges, createContactDirectory } from '../../../infra/postgres/contacts.js'
+import { createFileChanges, createFileDirectory, createFileMentions } from '../../../infra/postgres/files.js'
 import { createGroupChanges } from '../../../infra/postgres/group-changes.js'
 import { createGroupDirectory } from '../../../infra/postgres/groups.js'
 import { createMessageHistory } from '../../../infra/postgres/history.js'
@@ -31,6 +38,7 @@ import { BusUnavailable, type OutgoingRecord } from '../../../schemas/bus.js'
 import { readConfig } from '../../../schemas/config.js'
 import { type AnyTopic, eventsIn, fullName, recordOf, topics } from '../../../schemas/topics.js'
 import { contacts } from '../../../workers/contacts.worker.js'
+import { files } from '../../../workers/files.worker.js'
 import { groups } from '../../../workers/groups.worker.js'
 import type { AnyWorker, Emit, Outcome, Place } from '../../../workers/kit/worker.js'
 import type { WorkerPorts } from '../../../workers/main.js'
@@ -47,7 +55,12 @@ import { freshRedis } from '../../helpers/redis.js'
 
 const apiKey = 'key-of-the-tests'
 const gateId = 'gate-1'
-const config = readConfig({ API_KEY: `another-key,${apiKey}`, MAX_HTTP_BODY_BYTES: '65536' })
+const config = readConfig({
+  API_KEY: `another-key,${apiKey}`,
+  MAX_HTTP_BODY_BYTES: '65536',
+  FILE_MAX_BYTES: '200000',
+  FILE_TYPES: 'image/*,audio/*,application/octet-stream',
+})
 const workers: readonly AnyWorker[] = [
   users,
   messageStore,
@@ -56,6 +69,7 @@ const workers: readonly AnyWorker[] = [
   sessionSettings,
   groups,
   contacts,
+  files,
 ]
 
 export interface Reply {
@@ -82,6 +96,8 @@ interface World {
 export interface RestStack {
   readonly api: FastifyInstance
   readonly pool: pg.Pool
+  /** Where uploaded files lie. */
+  readonly filesFolder: string
   call(
     method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     url: string,
@@ -125,6 +141,9 @@ type PortsOfTheWorkers = Pick<
   | 'pullLimits'
   | 'reads'
   | 'sessionChanges'
+  | 'files'
+  | 'fileChanges'
+  | 'fileMentions'
   | 'groups'
   | 'groupChanges'
   | 'groupLimits'
@@ -154,6 +173,9 @@ function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
     pullLimits: config,
     reads: createReadMarks(pool),
     sessionChanges: createSessionChanges(pool),
+    files: createFileDirectory(pool),
+    fileChanges: createFileChanges(pool),
+    fileMentions: createFileMentions(pool),
     groups: createGroupDirectory(pool),
     groupChanges: createGroupChanges(pool),
     groupLimits: config,
@@ -198,10 +220,16 @@ function callingBus(ports: object, targets: Targets, world: World) {
   }
 }
 
-function contextOf(world: World, targets: Targets, publish: HttpContext['publish']): HttpContext {
+function contextOf(
+  world: World,
+  targets: Targets,
+  publish: HttpContext['publish'],
+  files: HttpContext['files'],
+): HttpContext {
   const metrics = createMetrics()
   return {
     config,
+    files,
     identity: { gate_id: gateId, gate_epoch: 1 },
     bus: { isReachable: async () => world.bus === 'fine' } as unknown as HttpContext['bus'],
     directory: { live: async () => [{ tcp: '127.0.0.1:8000', ws: 'ws://127.0.0.1:8080/ws' }] },
@@ -244,9 +272,16 @@ export async function openRest(): Promise<RestStack> {
   const world: World = { bus: 'fine', suspended: false, database: true }
   const targets = createTargets()
   const bus = callingBus(workerPorts(pool, presence), targets, world)
-  const api = await createApi(contextOf(world, targets, bus.publish))
+  const filesFolder = mkdtempSync(join(tmpdir(), 'coffeechat-files-'))
+  const files = {
+    store: createFolderStore(filesFolder),
+    thumbnails: await createThumbnails(silentLog),
+    signer: createAddressSigner(['the secret of the tests']),
+  }
+  const api = await createApi(contextOf(world, targets, bus.publish, files))
   after(async () => {
     await api.close()
+    rmSync(filesFolder, { recursive: true })
     await pool.end()
     await database.drop()
   })
@@ -255,6 +290,7 @@ export async function openRest(): Promise<RestStack> {
   return {
     api,
     pool,
+    filesFolder,
     world,
     call,
     async register(userId) {

@@ -1,0 +1,87 @@
+/** Who has uploaded what, and who may see it; the bytes themselves never come by here (spec 4, files). */
+import type { coffeechat } from '../proto/index.js'
+import { type FileAnswer, type FileCall, parseFileCall } from '../schemas/files.js'
+import { topics } from '../schemas/topics.js'
+import { httpAnswer } from './kit/answers.js'
+import { defineWorker, type EmitOf, reject, save } from './kit/worker.js'
+import type { FileChanges, FileDirectory, Reserved, StoredFile } from './ports/files.js'
+
+type Requested = coffeechat.event.IFileRequested
+type Answer = EmitOf<typeof topics.gateOutbound>
+
+interface Ports {
+  readonly files: FileDirectory
+  readonly fileChanges: FileChanges
+}
+
+/** A change on its way into the tables. */
+interface Row {
+  readonly event: Requested
+  readonly call: Exclude<FileCall, { operation: 'look' }>
+}
+
+export const files = defineWorker({
+  name: 'files',
+  consumes: topics.requestFile,
+  produces: [topics.gateOutbound],
+
+  async load(events: readonly Requested[], { files }: Ports) {
+    const looks = events.flatMap((event) => {
+      const call = parsed(event)
+      return typeof call !== 'string' && call.operation === 'look' ? [{ event, asked: call.arguments }] : []
+    })
+    if (looks.length === 0) return new Map<Requested, StoredFile>()
+    const found = await files.look(looks.map(({ asked }) => asked))
+    return new Map(looks.flatMap(({ event }, at) => (found[at] ? [[event, found[at]] as const] : [])))
+  },
+
+  decide(event, seen: ReadonlyMap<Requested, StoredFile>) {
+    const call = parsed(event)
+    if (typeof call === 'string')
+      return [refuse(event, 500, 'INTERNAL', 'this server does not know the call'), reject(call)]
+    if (call.operation === 'look') {
+      const file = seen.get(event)
+      return [file === undefined ? notFound(event) : ok(event, { file })]
+    }
+    return [save({ event, call })]
+  },
+
+  save: (rows: readonly Row[], { fileChanges }: Ports) =>
+    Promise.all(
+      rows.map(({ event, call }): Promise<Reserved | StoredFile | undefined> => {
+        if (call.operation === 'keep') return fileChanges.keep(call.arguments, event.time)
+        const key = event.idempotency_key || undefined
+        return fileChanges.reserve({ ...call.arguments, key, time: event.time })
+      }),
+    ),
+
+  saved({ event, call }: Row, result: Reserved | StoredFile | undefined) {
+    if (result === undefined) return [notFound(event)]
+    if (result === 'no-such-user')
+      return [refuse(event, 404, 'USER_NOT_FOUND', 'there is no such user, or it is deactivated', 'user_id')]
+    return [ok(event, call.operation === 'keep' ? { file: result as StoredFile } : (result as FileAnswer))]
+  },
+})
+
+/** The call, or why it is none. */
+function parsed({ operation, arguments: json }: Requested): FileCall | string {
+  try {
+    return parseFileCall(operation, json)
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+const ok = ({ origin }: Requested, answer: FileAnswer): Answer => httpAnswer(origin, 200, answer)
+
+const refuse = (
+  { origin }: Requested,
+  status: number,
+  code: string,
+  message: string,
+  field?: string,
+): Answer => httpAnswer(origin, status, { error: { code, message, ...(field ? { field } : {}) } })
+
+/** The same whether it is not there or not theirs: an id tells nothing to who may not see its file. */
+const notFound = (event: Requested): Answer =>
+  refuse(event, 404, 'FILE_NOT_FOUND', 'there is no such file, or it is not yours to see')
