@@ -5,7 +5,7 @@ import type pg from 'pg'
 import type { BusSettings } from './infra/kafka/bus.js'
 import { createContactChanges, createContactDirectory } from './infra/postgres/contacts.js'
 import { createAckStore, createDeliveryStates, createMessageReader } from './infra/postgres/deliveries.js'
-import { createDeviceStore, createPhoneSource } from './infra/postgres/devices.js'
+import { createDeviceStore, createKnownDevices, createPhoneSource } from './infra/postgres/devices.js'
 import { createGroupFanout } from './infra/postgres/fanout.js'
 import { createFileChanges, createFileDirectory, createFileMentions } from './infra/postgres/files.js'
 import { createGroupChanges } from './infra/postgres/group-changes.js'
@@ -31,6 +31,7 @@ import { redisKeys } from './infra/redis/keys.js'
 import { createPhones, forgettingPhones } from './infra/redis/phones.js'
 import { createPresence } from './infra/redis/presence.js'
 import { createPushRates } from './infra/redis/push-rates.js'
+import { withWaitingAcks } from './infra/redis/waiting-acks.js'
 import { createRobotCaller } from './infra/robots/webhook.js'
 import { createTokenSigner } from './infra/tokens.js'
 import type { TopicSettings } from './schemas/bus.js'
@@ -133,7 +134,7 @@ export function workerPorts(
     fileChanges: createFileChanges(pool),
     fileMentions: createFileMentions(pool),
     groups: createGroupDirectory(pool),
-    groupChanges: createGroupChanges(pool),
+    groupChanges: createGroupChanges(pool, { writeDiffusionMax: config.GROUP_WRITE_DIFFUSION_MAX }),
     groupLimits: config,
     contacts: createContactDirectory(pool, config.STRANGER_POLICY === 'anyone'),
     contactChanges: createContactChanges(pool),
@@ -141,7 +142,7 @@ export function workerPorts(
     minClientVersion: config.MIN_CLIENT_VERSION,
     sessionLists: createSessionLists(pool),
     history: createMessageHistory(pool),
-    receipts: createReceipts(pool),
+    receipts: withWaitingAcks(createReceipts(pool), createKnownDevices(pool), delivery.pending),
     sentMessages: createSentMessages(pool),
     timelines: createTimelines(pool),
     pullLimits: config,

@@ -203,6 +203,11 @@ export const settings = {
     '604800000',
     'an application or invitation that nobody has answered by then is void',
   ),
+  GROUP_WRITE_DIFFUSION_MAX: setting(
+    count(0, 100_000),
+    '500',
+    'members above which a message gives its readers no rows; judged at each change of a group',
+  ),
 
   ACK_FLUSH_CRON: setting(cron, '*/10 * * * * *', 'when acks go from Redis to PostgreSQL'),
   DELIVERY_CHECK_DELAYS_MS: setting(

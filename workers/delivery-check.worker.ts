@@ -5,9 +5,10 @@
 import { CIM, coffeechat } from '../proto/index.js'
 import { deviceKey, parseDeviceKey } from '../schemas/ids.js'
 import { topics } from '../schemas/topics.js'
-import { type Checked, type CheckPorts, loadChecked } from './kit/checks.js'
-import { deliverTo, messageBody, triggerPush } from './kit/deliveries.js'
+import { type CheckedEntry, type CheckedReader, type CheckPorts, loadChecked } from './kit/checks.js'
+import { checkEntries, deliverTo, messageBody, triggerPush } from './kit/deliveries.js'
 import { defineWorker, type EmitOf } from './kit/worker.js'
+import type { PresentDevice } from './ports/presence.js'
 
 import event = coffeechat.event
 
@@ -38,8 +39,7 @@ function checkWorker(name: string, consumes: CheckTopic, next?: NextCheck) {
     load: (checks, ports: CheckPorts, places) => loadChecked(checks, ports, places),
     decide: (check, loaded): EmitOf<Produced>[] =>
       (check.entry ?? []).flatMap((entry) => {
-        if (loaded.absent.has(entry)) return next ? checkAbsent(next, entry, check.attempt) : []
-        const checked = loaded.unacked.get(entry)
+        const checked = loaded.get(entry)
         return checked === undefined ? [] : decideEntry(entry, check.attempt, checked, next)
       }),
   })
@@ -50,65 +50,88 @@ type CheckTopic =
   | typeof topics.deliveryCheck15s
   | typeof topics.deliveryCheck60s
 
-/** What follows for one reader of one message; `checked` is absent where all is acked, read, too old or gone. */
+/** What follows for the readers of one message: a packet per gate with those who get it again, pushes, the next check. */
 function decideEntry(
   entry: event.ICheckEntry,
   attempt: number,
-  { unacked, present, message, from_nick_name, caughtUp }: Checked,
+  checked: CheckedEntry,
   next: NextCheck | undefined,
 ): EmitOf<Produced>[] {
-  const { ref, reader_user_id, first_time, msg_type } = entry
-  const online = present.filter(({ device }) => unacked.includes(deviceKey(device)))
-  const wasSent = new Set((entry.sent_to ?? []).map(deviceKey))
-  const own = reader_user_id === ref.from_user_id
-  const feature = own
-    ? kCIM_MESSAGE_FEATURE_SYNC_MSG
-    : wasSent.size === 0
-      ? kCIM_MESSAGE_FEATURE_LEAVE_MSG
-      : kCIM_MESSAGE_FEATURE_DEFAULT
-  const pushDue = !own && (attempt === 1 || entry.push_owed === true)
-  const silent = unacked.filter((device) => wasSent.has(device))
+  const { unacked, absent, caughtUp } = checked
+  const isDue = ({ reader }: CheckedReader) =>
+    reader.user_id !== entry.ref.from_user_id && (attempt === 1 || reader.push_owed === true)
   return [
-    ...deliverTo(online, ref, messageBody(ref.session_type, message, from_nick_name), feature),
+    ...deliverAgain(entry, checked),
     // No push while an ack may still be on its way.
-    ...(pushDue && caughtUp
-      ? silent.map((device) =>
-          triggerPush(
-            reader_user_id,
-            parseDeviceKey(device),
-            ref,
-            event.PushReason.PUSH_REASON_UNACKED,
-            first_time,
-            msg_type,
-          ),
-        )
-      : []),
-    ...(next && unacked.length > 0
-      ? [
-          checkAgain(next, entry, attempt, {
-            sent_to: unacked.map(parseDeviceKey),
-            push_owed: pushDue && !caughtUp,
-          }),
-        ]
-      : []),
+    ...(caughtUp ? unacked.filter(isDue).flatMap((each) => notifyOfSilence(entry, each)) : []),
+    ...(next === undefined
+      ? []
+      : checkAgain(next, attempt, entry, [
+          ...unacked.map((each) => ({
+            user_id: each.reader.user_id,
+            sent_to: each.unacked.map(parseDeviceKey),
+            push_owed: isDue(each) && !caughtUp,
+          })),
+          ...(checksAbsent(entry) ? absent : []),
+        ])),
   ]
 }
 
-/** Whoever is away may be back by the next check. Not so for groups: most members of a large one are always away. */
-const checkAbsent = (next: NextCheck, entry: event.ICheckEntry, attempt: number): EmitOf<NextCheck>[] =>
-  entry.ref.session_type === CIM.Def.CIMSessionType.kCIM_SESSION_TYPE_SINGLE
-    ? [checkAgain(next, entry, attempt, {})]
-    : []
+/** To all of them at once who are online, by how the message comes to them. */
+function deliverAgain(
+  { ref, msg_type }: event.ICheckEntry,
+  { unacked, message, from_nick_name }: CheckedEntry,
+) {
+  if (message === undefined) return []
+  const body = messageBody(ref.session_type, message, from_nick_name)
+  const online = new Map<CIM.Def.CIMMessageFeature, PresentDevice[]>()
+  for (const each of unacked) {
+    const feature = featureOf(ref, each.reader)
+    const devices = each.present.filter(({ device }) => each.unacked.includes(deviceKey(device)))
+    online.set(feature, [...(online.get(feature) ?? []), ...devices])
+  }
+  return [...online].flatMap(([feature, devices]) => deliverTo(devices, { ref, body, msg_type }, feature))
+}
 
-/** The entry once more, at the next delay. Not by emit(): the topic is one of two, with the same payload. */
-const checkAgain = (
+const featureOf = (ref: event.IMessageRef, { user_id, sent_to }: event.ICheckReader) =>
+  user_id === ref.from_user_id
+    ? kCIM_MESSAGE_FEATURE_SYNC_MSG
+    : sent_to?.length
+      ? kCIM_MESSAGE_FEATURE_DEFAULT
+      : kCIM_MESSAGE_FEATURE_LEAVE_MSG
+
+/** The devices of one reader that were written to and did not ack. */
+function notifyOfSilence(
+  { ref, first_time, msg_type }: event.ICheckEntry,
+  { reader, unacked }: CheckedReader,
+) {
+  const wasSent = new Set((reader.sent_to ?? []).map(deviceKey))
+  return unacked
+    .filter((device) => wasSent.has(device))
+    .flatMap((device) =>
+      triggerPush(
+        reader.user_id,
+        parseDeviceKey(device),
+        ref,
+        event.PushReason.PUSH_REASON_UNACKED,
+        first_time,
+        msg_type,
+      ),
+    )
+}
+
+/** Whoever is away may be back by the next check. Not so for groups: most members of a large one are always away. */
+const checksAbsent = ({ ref }: event.ICheckEntry): boolean =>
+  ref.session_type === CIM.Def.CIMSessionType.kCIM_SESSION_TYPE_SINGLE
+
+/** These readers once more, at the next delay. Not by emit(): the topic is one of two, with the same payload. */
+function checkAgain(
   next: NextCheck,
-  entry: event.ICheckEntry,
   attempt: number,
-  changes: Partial<event.ICheckEntry>,
-): EmitOf<NextCheck> =>
-  ({
-    kind: 'emit',
-    topic: next,
-    event: { attempt: attempt + 1, entry: [{ ...entry, ...changes }] },
-  }) as EmitOf<NextCheck>
+  message: event.ICheckEntry,
+  readers: readonly event.ICheckReader[],
+): EmitOf<NextCheck>[] {
+  const entry = checkEntries(message, readers)
+  if (entry.length === 0) return []
+  return [{ kind: 'emit', topic: next, event: { attempt: attempt + 1, entry } } as EmitOf<NextCheck>]
+}

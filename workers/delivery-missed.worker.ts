@@ -49,7 +49,7 @@ export const deliveryMissed = defineWorker({
     return [
       ...(removed ? [presenceChanged(login, 'offline', time)] : []),
       ...(isReader && offlinePhone
-        ? [triggerPush(login.user_id, offlinePhone, ref, event.PushReason.PUSH_REASON_MISSED, time, msg_type)]
+        ? triggerPush(login.user_id, offlinePhone, ref, event.PushReason.PUSH_REASON_MISSED, time, msg_type)
         : []),
     ]
   },

@@ -5,7 +5,7 @@
 import { CIM, coffeechat } from '../proto/index.js'
 import { type DeviceName, deviceKey } from '../schemas/ids.js'
 import { topics } from '../schemas/topics.js'
-import { deliverTo, offlinePhones, triggerPush } from './kit/deliveries.js'
+import { checkEntries, deliverTo, offlinePhones, triggerPush } from './kit/deliveries.js'
 import { type LatePorts, type Left, leftOfLate } from './kit/late-deliveries.js'
 import { defineWorker, emit } from './kit/worker.js'
 import type { PhoneDirectory, Presence, PresentDevice } from './ports/presence.js'
@@ -50,11 +50,11 @@ export const delivery = defineWorker({
     if (left === undefined && loaded.late.has(asked)) return []
     const request = left === undefined ? asked : { ...asked, reader_user_id: [...left.readers] }
     const present = left?.present ?? loaded.present
+    const readers = request.reader_user_id ?? []
     return [
       ...deliverToReaders(request, present),
-      ...(request.reader_user_id ?? []).flatMap((reader) =>
-        followUp(request, reader, present.get(reader) ?? [], loaded.phones.get(reader) ?? []),
-      ),
+      ...firstCheck(request, readers, present),
+      ...readers.flatMap((reader) => notifyPhones(request, reader, present, loaded.phones)),
       ...(request.readers_only
         ? []
         : deliverToSiblings(request, present.get(request.ref.from_user_id) ?? [])),
@@ -66,55 +66,50 @@ export const delivery = defineWorker({
 const deliverToReaders = (request: event.IDeliveryRequested, present: Loaded['present']) =>
   deliverTo(
     (request.reader_user_id ?? []).flatMap((reader) => present.get(reader) ?? []),
-    request.ref,
-    request.body,
+    request,
     kCIM_MESSAGE_FEATURE_DEFAULT,
   )
 
-/** What is due when one reader's devices have been written to. */
-function followUp(
+/** Of all readers together, those too who are away: they may be back by then. */
+function firstCheck(
   request: event.IDeliveryRequested,
-  reader: number,
-  devices: readonly PresentDevice[],
-  phones: readonly DeviceName[],
+  readers: readonly number[],
+  present: Loaded['present'],
 ) {
-  return [
-    firstCheck(request, reader, devices),
-    ...offlinePhones(phones, devices).map((phone) =>
-      triggerPush(
-        reader,
-        phone,
-        request.ref,
-        event.PushReason.PUSH_REASON_OFFLINE,
-        request.stored_time,
-        request.msg_type,
-      ),
-    ),
-  ]
+  const entry = checkEntries(
+    { ref: request.ref, first_time: request.stored_time, msg_type: request.msg_type ?? 0 },
+    readers.map((user_id) => ({
+      user_id,
+      sent_to: (present.get(user_id) ?? []).map(({ device }) => device),
+    })),
+  )
+  return entry.length === 0 ? [] : [emit(topics.deliveryCheck5s, { attempt: 1, entry })]
 }
+
+/** Of one reader those that are known and not connected. */
+const notifyPhones = (
+  { ref, stored_time, msg_type }: event.IDeliveryRequested,
+  reader: number,
+  present: Loaded['present'],
+  phones: Loaded['phones'],
+) =>
+  offlinePhones(phones.get(reader) ?? [], present.get(reader) ?? []).flatMap((phone) =>
+    triggerPush(reader, phone, ref, event.PushReason.PUSH_REASON_OFFLINE, stored_time, msg_type),
+  )
 
 /** The sender's devices but the one that wrote it. */
 function deliverToSiblings(request: event.IDeliveryRequested, devices: readonly PresentDevice[]) {
-  const writer = deviceKey(request.origin.device)
+  const { ref, origin, stored_time, msg_type } = request
+  const writer = deviceKey(origin.device)
   const siblings = devices.filter(({ device }) => deviceKey(device) !== writer)
   if (siblings.length === 0) return []
+  const message = { ref, first_time: stored_time, msg_type: msg_type ?? 0, sender_device: origin.device }
+  const sent_to = siblings.map(({ device }) => device)
   return [
-    ...deliverTo(siblings, request.ref, request.body, kCIM_MESSAGE_FEATURE_SYNC_MSG),
-    firstCheck(request, request.ref.from_user_id, siblings),
+    ...deliverTo(siblings, request, kCIM_MESSAGE_FEATURE_SYNC_MSG),
+    emit(topics.deliveryCheck5s, {
+      attempt: 1,
+      entry: checkEntries(message, [{ user_id: ref.from_user_id, sent_to }]),
+    }),
   ]
 }
-
-const firstCheck = (request: event.IDeliveryRequested, reader: number, devices: readonly PresentDevice[]) =>
-  emit(topics.deliveryCheck5s, {
-    attempt: 1,
-    entry: [
-      {
-        ref: request.ref,
-        reader_user_id: reader,
-        sent_to: devices.map(({ device }) => device),
-        first_time: request.stored_time,
-        msg_type: request.msg_type ?? 0,
-        ...(reader === request.ref.from_user_id ? { sender_device: request.origin.device } : {}),
-      },
-    ],
-  })

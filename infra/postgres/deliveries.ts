@@ -13,7 +13,7 @@ import { bigints, texts } from './arrays.js'
 
 const acksPerFlush = 2_000
 
-/** Writes acks with im_flush_acks (migration 0003), in bounded steps. */
+/** Writes acks with im_flush_acks (migration 0016), in bounded steps. */
 export function createAckStore(pool: Pool): AckStore {
   return {
     async flush(acks) {
@@ -38,8 +38,14 @@ async function flushSome(pool: Pool, acks: readonly AckedCopy[]): Promise<void> 
   })
 }
 
+// A message by reading has no row of its reader, who is whom the membership covers.
 const statesSql = `
-  SELECT coalesce(m.acked_by, own.acked_by) AS acked_by,
+  SELECT coalesce(m.acked_by, own.acked_by, (
+           SELECT ARRAY(SELECT a.device FROM im_group_ack a
+                         WHERE a.user_id = k.r AND a.group_id = k.g AND a.numbers @> k.n)
+             FROM im_group_member b
+            WHERE k.r <> k.f AND b.group_id = k.g AND b.user_id = k.r AND b.joined_at_msg_id <= k.n
+              AND (b.left_at_msg_id IS NULL OR k.n < b.left_at_msg_id) AND im_is_by_reading(k.g, k.n))) AS acked_by,
          k.r <> k.f AND coalesce(s.read_msg_id >= k.n, false) AS read
     FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
          WITH ORDINALITY k(r, f, i, c, n, g, o)

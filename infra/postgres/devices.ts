@@ -40,6 +40,11 @@ const selectPhones = prepared<{ user_id: number; client_type: number; device_id:
     ORDER BY d.user_id, d.client_type, d.device_id`,
 )
 
+const selectKnown = prepared<{ user_id: number; client_type: number; device_id: string }>(
+  'devices-known',
+  'SELECT user_id, client_type, device_id FROM im_device WHERE user_id = ANY ($1::bigint[])',
+)
+
 /** The columns that name a device, in three arrays. */
 const deviceColumns = (rows: readonly { readonly user_id: number; readonly device: DeviceName }[]) => [
   rows.map(({ user_id }) => user_id),
@@ -71,17 +76,27 @@ export const createDeviceStore = (pool: pg.Pool): DeviceStore => ({
   },
 })
 
+/** Rows by their user. */
+function devicesByUser(
+  rows: readonly { user_id: number; client_type: number; device_id: string }[],
+): ReadonlyMap<number, readonly DeviceName[]> {
+  const devices = new Map<number, DeviceName[]>()
+  for (const { user_id, client_type, device_id } of rows) {
+    const device = device_id === '' ? { client_type } : { client_type, device_id }
+    const others = devices.get(user_id)
+    if (others) others.push(device)
+    else devices.set(user_id, [device])
+  }
+  return devices
+}
+
+/** Every device that ever logged in, of the users who have any. */
+export const createKnownDevices = (pool: pg.Pool) => ({
+  of: async (userIds: readonly number[]) => devicesByUser(await selectKnown(pool, [userIds])),
+})
+
 /** The truth behind the cache of phones (infra/redis/phones.ts): known, with a push token, not logged out. */
 export const createPhoneSource = (pool: pg.Pool): PhoneDirectory => ({
-  async of(userIds) {
-    const phones = new Map<number, DeviceName[]>()
-    if (userIds.length === 0) return phones
-    for (const { user_id, client_type, device_id } of await selectPhones(pool, [userIds])) {
-      const device = device_id === '' ? { client_type } : { client_type, device_id }
-      const known = phones.get(user_id)
-      if (known) known.push(device)
-      else phones.set(user_id, [device])
-    }
-    return phones
-  },
+  of: async (userIds) =>
+    userIds.length === 0 ? new Map() : devicesByUser(await selectPhones(pool, [userIds])),
 })

@@ -15,6 +15,7 @@ import type {
   StoredNotification,
 } from '../../workers/ports/groups.js'
 import { isUniqueViolation } from './errors.js'
+import { diffuse, diffusionOf } from './group-diffusion.js'
 import { endJoins, joinNews, keepJoins, namedJoins, openJoins } from './group-joins.js'
 import { selectGroups, selectMembers } from './groups.js'
 import { inTransaction, prepared } from './pool.js'
@@ -79,11 +80,12 @@ const makeGroup = prepared<{ group_id: number }>(
                          member_count, create_time, update_time)
    VALUES ($1, $2, $2, $3, $4, $5, $6, 0, 0, $7, $7) RETURNING group_id`,
 )
-const takeNumber = prepared<{ last_msg_id: number }>(
+/** `counted`: up to it; a NOTIFICATION is none that counts. */
+const takeNumber = prepared<{ last_msg_id: number; counted: number }>(
   'group-number',
-  'UPDATE im_conversation SET last_msg_id = last_msg_id + 1 WHERE conversation = $1 RETURNING last_msg_id',
+  'UPDATE im_conversation SET last_msg_id = last_msg_id + 1 WHERE conversation = $1 RETURNING last_msg_id, counted',
 )
-const changeGroup = prepared(
+const changeGroup = prepared<{ member_count: number }>(
   'group-change',
   `UPDATE im_group
       SET group_name = coalesce($2, group_name), owner_id = coalesce($3, owner_id),
@@ -92,7 +94,7 @@ const changeGroup = prepared(
           join_model = coalesce($9, join_model), be_invite_model = coalesce($10, be_invite_model),
           disbanded = disbanded OR coalesce($11, false),
           member_count = member_count + $12, version = version + 1, update_time = greatest(update_time, $13)
-    WHERE group_id = $1`,
+    WHERE group_id = $1 RETURNING member_count`,
 )
 /** Who was a member before starts anew (spec 2, "Group chat" 6). */
 const addMembers = prepared(
@@ -147,25 +149,31 @@ const keepSent = prepared(
 const keepContent = prepared(
   'group-notification-content',
   `INSERT INTO im_message_group (group_id, msg_id, msg_from, client_msg_id, client_type, msg_type, content, cmd_id,
-                                 msg_seq, send_time)
-   VALUES ($4, $3, $1, $2, $7, ${notificationType}, $5, ${commands.MSG_DATA.id}, $6, $8)`,
+                                 msg_seq, send_time, counted)
+   VALUES ($4, $3, $1, $2, $7, ${notificationType}, $5, ${commands.MSG_DATA.id}, $6, $8, $9)`,
 )
 
 const conversationOf = (group_id: number) => `g:${group_id}`
 
+/** What a group's size is measured by. */
+export interface GroupSizes {
+  /** Members above which its messages are by reading. */
+  readonly writeDiffusionMax: number
+}
+
 /** Changes groups on this pool. */
-export const createGroupChanges = (pool: Pool): GroupChanges => ({
+export const createGroupChanges = (pool: Pool, sizes: GroupSizes): GroupChanges => ({
   async apply(requests) {
     const outcomes: GroupOutcome[] = []
-    for (const request of requests) outcomes.push(await applyOne(pool, request))
+    for (const request of requests) outcomes.push(await applyOne(pool, request, sizes))
     return outcomes
   },
 })
 
-async function applyOne(pool: Pool, request: GroupRequest): Promise<GroupOutcome> {
+async function applyOne(pool: Pool, request: GroupRequest, sizes: GroupSizes): Promise<GroupOutcome> {
   for (let judgement = 1; ; judgement++) {
     try {
-      return await inTransaction(pool, (client) => attempt(client, request))
+      return await inTransaction(pool, (client) => attempt(client, request, sizes))
     } catch (error) {
       // Rolled back; judged again it finds what the other owner stored.
       if (!isUniqueViolation(error) || judgement === maxJudgements) throw error
@@ -173,7 +181,7 @@ async function applyOne(pool: Pool, request: GroupRequest): Promise<GroupOutcome
   }
 }
 
-async function attempt(client: PoolClient, request: GroupRequest): Promise<GroupOutcome> {
+async function attempt(client: PoolClient, request: GroupRequest, sizes: GroupSizes): Promise<GroupOutcome> {
   const { group_id } = request
   const now = Date.now()
   if (group_id !== undefined) await lockConversation(client, [conversationOf(group_id)])
@@ -192,7 +200,7 @@ async function attempt(client: PoolClient, request: GroupRequest): Promise<Group
   if (joins.written.length > 0) return outcomeOf(client, group_id as number, { asked: joins.written })
   const verdict = request.judge(await stateOf(client, request, joins.open, now))
   if (verdict.kind === 'refused') return verdict
-  if (verdict.kind === 'planned') return write(client, request, verdict.plan, now)
+  if (verdict.kind === 'planned') return write(client, request, verdict.plan, sizes, now)
   if (verdict.kind === 'nothing') return outcomeOf(client, group_id as number, {})
   await keepJoins(client, group_id as number, verdict.joins, request, now)
   return outcomeOf(client, group_id as number, { asked: (await namedJoins(client, request, now)).written })
@@ -228,20 +236,26 @@ async function write(
   client: PoolClient,
   request: GroupRequest,
   plan: GroupPlan,
+  sizes: GroupSizes,
   now: number,
 ): Promise<GroupOutcome> {
   const group_id = request.group_id ?? (await beginGroup(client, plan, now))
   const [numbered] = await takeNumber(client, [conversationOf(group_id)])
-  const number = (numbered as { last_msg_id: number }).last_msg_id
-  await writeGroup(client, group_id, plan, now)
+  const { last_msg_id: number, counted } = numbered as { last_msg_id: number; counted: number }
+  const [group] = await writeGroup(client, group_id, plan, now)
+  const size = { ...sizes, members: group?.member_count ?? 0 }
+  const diffusion = await diffusionOf(client, group_id, size, plan)
+  // All that are written below, at once and in order.
+  await lockSessions(client, [group_id, [plan.from, ...plan.added, ...diffusion.settling]])
   await writeMembers(client, group_id, plan, number, now)
   await keepJoins(client, group_id, plan.joins, request, now)
+  await diffuse(client, group_id, diffusion, number, now)
   await writeSessions(client, group_id, plan, number, now)
   const content = Buffer.from(JSON.stringify(plan.notification))
   const { msg_id, digest, msg_seq, client_type } = request
   const named = [plan.from, msg_id, number, group_id, content]
   await keepSent(client, [...named, digest, msg_seq, client_type, now])
-  await keepContent(client, [...named, msg_seq, client_type, now])
+  await keepContent(client, [...named, msg_seq, client_type, now, counted])
   return outcomeOf(client, group_id, {
     stored: notification(group_id, plan.from, msg_id, number, content, now),
     asked: plan.joins.length > 0 ? (await namedJoins(client, request, now)).written : [],
@@ -300,7 +314,6 @@ async function writeSessions(
   number: number,
   now: number,
 ): Promise<void> {
-  await lockSessions(client, [group_id, [from, ...added]])
   if (added.length > 0) await renewSessions(client, [group_id, added, number])
   if (!removed.includes(from)) await listSession(client, [group_id, from, number, now])
 }

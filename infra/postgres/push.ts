@@ -29,7 +29,7 @@ const selectTargets = prepared<TargetRow>(
                    WITH ORDINALITY k(u, ct, di, device, f, i, g, c, n, round, o)
    ), totals AS MATERIALIZED (
      SELECT r.u, (SELECT coalesce(sum(s.unread), 0)::bigint FROM im_session s
-                   WHERE s.user_id = r.u AND s.session_status = 0) AS unread_total
+                   WHERE s.user_id = r.u AND s.session_status = 0) + im_unsettled(r.u) AS unread_total
        FROM (SELECT DISTINCT u FROM asked) r
    )
    SELECT coalesce(d.logged_out, false) AS logged_out, coalesce(u.active, true) AS active,

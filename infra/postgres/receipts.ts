@@ -15,8 +15,8 @@ interface ReceiptsRow extends Numbered {
 const listed = (condition: string) =>
   `coalesce(array_agg(e.reader ORDER BY e.reader) FILTER (WHERE ${condition}), '{}')`
 
-// A reader's position says that everything up to it was read, and so received; else the copy says. Per member one
-// row of each, found by its primary key.
+// A reader's position says that everything up to it was read, and so received; else the copy says, and of a message by
+// reading what the member's devices acked. Per member one row of each, found by its primary key.
 const findReceipts = prepared<ReceiptsRow>(
   'message-receipts',
   `SELECT q.o::integer AS question, x.to_id AS session_id, x.msg_id AS server_msg_id, m.*
@@ -27,7 +27,9 @@ const findReceipts = prepared<ReceiptsRow>(
              ${listed('NOT e.read AND NOT e.received')} AS waiting
         FROM (
           SELECT k.user_id AS reader, coalesce(s.read_msg_id >= x.msg_id, false) AS read,
-                 coalesce(r.delivered = 1, false) AS received
+                 coalesce(r.delivered = 1, false) OR EXISTS (
+                   SELECT FROM im_group_ack a
+                    WHERE a.user_id = k.user_id AND a.group_id = k.group_id AND a.numbers @> x.msg_id) AS received
             FROM im_group_member k
             LEFT JOIN im_session s ON s.user_id = k.user_id AND s.session_type = 2 AND s.peer_id = k.group_id
             LEFT JOIN im_message_recv r

@@ -24,6 +24,7 @@ CREATE TABLE im_contact_list (
 CREATE TABLE im_conversation (
   conversation text COLLATE "C" NOT NULL,
   last_msg_id bigint NOT NULL DEFAULT 0,
+  counted bigint NOT NULL DEFAULT 0,
   CONSTRAINT im_conversation_pkey PRIMARY KEY (conversation)
 ) WITH (fillfactor=50);
 
@@ -84,6 +85,29 @@ CREATE TABLE im_group (
   CONSTRAINT im_group_pkey PRIMARY KEY (group_id)
 ) WITH (fillfactor=70);
 
+CREATE TABLE im_group_ack (
+  user_id bigint NOT NULL,
+  group_id bigint NOT NULL,
+  device text COLLATE "C" NOT NULL,
+  numbers int8multirange NOT NULL,
+  CONSTRAINT im_group_ack_pkey PRIMARY KEY (user_id, group_id, device)
+) PARTITION BY HASH (user_id);
+
+CREATE TABLE im_group_ack_0 PARTITION OF im_group_ack FOR VALUES WITH (modulus 4, remainder 0) WITH (fillfactor=50);
+
+CREATE TABLE im_group_ack_1 PARTITION OF im_group_ack FOR VALUES WITH (modulus 4, remainder 1) WITH (fillfactor=50);
+
+CREATE TABLE im_group_ack_2 PARTITION OF im_group_ack FOR VALUES WITH (modulus 4, remainder 2) WITH (fillfactor=50);
+
+CREATE TABLE im_group_ack_3 PARTITION OF im_group_ack FOR VALUES WITH (modulus 4, remainder 3) WITH (fillfactor=50);
+
+CREATE TABLE im_group_diffusion (
+  group_id bigint NOT NULL,
+  from_msg_id bigint NOT NULL,
+  by_reading boolean NOT NULL,
+  CONSTRAINT im_group_diffusion_pkey PRIMARY KEY (group_id, from_msg_id)
+);
+
 CREATE TABLE im_group_join (
   group_id bigint NOT NULL,
   user_id bigint NOT NULL,
@@ -105,6 +129,7 @@ CREATE TABLE im_group_member (
   left_at_msg_id bigint,
   mute_until bigint NOT NULL DEFAULT 0,
   created bigint NOT NULL,
+  by_reading boolean NOT NULL DEFAULT false,
   CONSTRAINT im_group_member_pkey PRIMARY KEY (group_id, user_id)
 ) WITH (fillfactor=70);
 
@@ -121,6 +146,7 @@ CREATE TABLE im_message_group (
   cmd_id integer NOT NULL,
   msg_seq integer NOT NULL,
   send_time bigint NOT NULL,
+  counted bigint,
   CONSTRAINT im_message_group_pkey PRIMARY KEY (group_id, msg_id)
 ) PARTITION BY HASH (group_id);
 
@@ -256,6 +282,7 @@ CREATE TABLE im_session (
   read_at bigint NOT NULL DEFAULT 0,
   settings_at bigint NOT NULL DEFAULT 0,
   settings_offset bigint NOT NULL DEFAULT '-1'::integer,
+  settled_msg_id bigint NOT NULL DEFAULT 0,
   CONSTRAINT im_session_draft_check CHECK ((octet_length(draft) <= 4096)),
   CONSTRAINT im_session_extend_data_check CHECK ((octet_length(extend_data) <= 4096)),
   CONSTRAINT im_session_pkey PRIMARY KEY (user_id, session_type, peer_id)
@@ -315,6 +342,8 @@ CREATE INDEX im_file_unnamed ON public.im_file USING btree (created) WHERE (NOT 
 
 CREATE INDEX im_group_join_of_user ON public.im_group_join USING btree (user_id, group_id);
 
+CREATE INDEX im_group_member_by_reading ON public.im_group_member USING btree (user_id, group_id) WHERE by_reading;
+
 CREATE INDEX im_group_member_of_user ON public.im_group_member USING btree (user_id, group_id) WHERE (left_at_msg_id IS NULL);
 
 CREATE INDEX im_message_group_0_group_id_client_msg_id_idx ON public.im_message_group_0 USING btree (group_id, client_msg_id);
@@ -346,6 +375,71 @@ CREATE INDEX im_user_request_age ON public.im_user_request USING btree (created)
 CREATE SEQUENCE im_group_id;
 
 CREATE UNIQUE INDEX im_contact_changes ON public.im_contact USING btree (user_id, version);
+
+CREATE OR REPLACE FUNCTION public.im_copy_to_members(p_group bigint[], p_msg_id bigint[], p_member_group bigint[], p_member bigint[], p_joined bigint[], p_left bigint[], p_now bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  WITH copies AS MATERIALIZED (
+    SELECT b.u AS r, m.group_id, m.msg_id, m.msg_from, m.client_msg_id, m.client_type, m.msg_type, m.cmd_id, m.msg_seq,
+           m.send_time
+      FROM (SELECT DISTINCT a.g, a.n FROM unnest(p_group, p_msg_id) a(g, n) WHERE NOT im_is_by_reading(a.g, a.n)) k
+      JOIN im_message_group m ON m.group_id = k.g AND m.msg_id = k.n
+      JOIN unnest(p_member_group, p_member, p_joined, p_left) b(g, u, j, l) ON b.g = k.g
+     WHERE b.j <= k.n AND k.n < coalesce(b.l, k.n + 1) AND b.u <> m.msg_from
+  ), received AS (
+    INSERT INTO im_message_recv (msg_to, conversation, msg_id, msg_from, group_id, client_msg_id, client_type,
+                                 msg_type, cmd_id, msg_seq, send_time)
+      SELECT r, 'g:' || group_id, msg_id, msg_from, group_id, client_msg_id,
+             client_type, msg_type, cmd_id, msg_seq, send_time
+        FROM copies ORDER BY r, group_id, msg_id
+    ON CONFLICT DO NOTHING
+    RETURNING msg_to, group_id, msg_id, msg_type
+  ), firsts AS MATERIALIZED (
+    SELECT group_id, min(msg_id) AS n FROM received GROUP BY group_id
+  )
+  INSERT INTO im_session AS s (user_id, session_type, peer_id, last_msg_id, unread, created, updated)
+    SELECT msg_to, 2, group_id, max(msg_id), count(*) FILTER (WHERE msg_type <> 6), p_now, p_now
+      FROM received GROUP BY 1, 3 ORDER BY 1, 3
+  ON CONFLICT (user_id, session_type, peer_id) DO UPDATE
+    SET last_msg_id = greatest(s.last_msg_id, excluded.last_msg_id),
+        -- Rows are counted one by one only for who has read on before the rows came.
+        unread = s.unread + CASE
+          WHEN s.read_msg_id < (SELECT f.n FROM firsts f WHERE f.group_id = s.peer_id) THEN excluded.unread
+          ELSE (SELECT count(*) FROM received n WHERE n.msg_to = s.user_id AND n.group_id = s.peer_id
+                   AND n.msg_type <> 6 AND n.msg_id > s.read_msg_id) END,
+        updated = greatest(s.updated, excluded.updated), session_status = 0;
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_count_by_reading(p_user bigint, p_group bigint, p_after bigint, p_upto bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT coalesce(sum(im_counted(p_group, e.upto) - im_counted(p_group, e.after)
+           - (SELECT count(*) FROM im_message_send x
+               WHERE x.from_id = p_user AND x.to_id = p_group AND x.msg_id > e.after AND x.msg_id <= e.upto
+                 AND x.msg_type <> 6)), 0)::bigint
+    FROM (SELECT greatest(s.first - 1, p_after) AS after, least(s.last, p_upto) AS upto
+            FROM im_spans_by_reading(p_user, p_group) s) e
+   WHERE e.after < e.upto
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_counted(p_group bigint, p_msg_id bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT coalesce(
+    (SELECT m.counted FROM im_message_group m WHERE m.group_id = p_group AND m.msg_id = p_msg_id),
+    (SELECT m.counted - (m.msg_type <> 6)::integer FROM im_message_group m
+      WHERE m.group_id = p_group AND m.msg_id > p_msg_id AND m.counted IS NOT NULL ORDER BY m.msg_id LIMIT 1),
+    (SELECT c.counted FROM im_conversation c WHERE c.conversation = 'g:' || p_group), 0)
+$function$
+;
 
 CREATE OR REPLACE FUNCTION public.im_extend_timelines(p_user bigint[], p_cursor bigint[], p_limit integer[])
  RETURNS void
@@ -404,42 +498,17 @@ BEGIN
   SELECT max(user_id) INTO last FROM (
     SELECT DISTINCT user_id FROM im_group_member
      WHERE group_id = ANY (p_group) AND user_id > p_after ORDER BY user_id LIMIT p_limit) these;
-
+  PERFORM im_copy_to_members(p_group, p_msg_id, array_agg(b.group_id), array_agg(b.user_id),
+                             array_agg(b.joined_at_msg_id), array_agg(b.left_at_msg_id), p_now)
+     FROM im_group_member b WHERE b.group_id = ANY (p_group) AND b.user_id > p_after AND b.user_id <= last;
   RETURN QUERY
-    WITH copies AS MATERIALIZED (
-      SELECT k.o, b.user_id AS r, m.group_id, m.msg_id, m.msg_from, m.client_msg_id, m.client_type, m.msg_type,
-             m.cmd_id, m.msg_seq, m.send_time
-        FROM unnest(p_group, p_msg_id) WITH ORDINALITY k(g, n, o)
-        JOIN im_message_group m ON m.group_id = k.g AND m.msg_id = k.n
-        JOIN im_group_member b ON b.group_id = k.g AND b.user_id > p_after AND b.user_id <= last
-       WHERE b.joined_at_msg_id <= k.n AND k.n < coalesce(b.left_at_msg_id, k.n + 1) AND b.user_id <> m.msg_from
-    ), received AS (
-      INSERT INTO im_message_recv (msg_to, conversation, msg_id, msg_from, group_id, client_msg_id, client_type,
-                                   msg_type, cmd_id, msg_seq, send_time)
-        SELECT DISTINCT ON (r, group_id, msg_id) r, 'g:' || group_id, msg_id, msg_from, group_id, client_msg_id,
-               client_type, msg_type, cmd_id, msg_seq, send_time
-          FROM copies ORDER BY r, group_id, msg_id
-      ON CONFLICT DO NOTHING
-      RETURNING msg_to, group_id, msg_id, msg_type
-    ), firsts AS MATERIALIZED (
-      SELECT group_id, min(msg_id) AS n FROM received GROUP BY group_id
-    ), listed AS (
-      INSERT INTO im_session AS s (user_id, session_type, peer_id, last_msg_id, unread, created, updated)
-        SELECT msg_to, 2, group_id, max(msg_id), count(*) FILTER (WHERE msg_type <> 6), p_now, p_now
-          FROM received GROUP BY 1, 3 ORDER BY 1, 3
-      ON CONFLICT (user_id, session_type, peer_id) DO UPDATE
-        SET last_msg_id = greatest(s.last_msg_id, excluded.last_msg_id),
-            -- Rows are counted one by one only for who has read on before the rows came.
-            unread = s.unread + CASE
-              WHEN s.read_msg_id < (SELECT f.n FROM firsts f WHERE f.group_id = s.peer_id) THEN excluded.unread
-              ELSE (SELECT count(*) FROM received n WHERE n.msg_to = s.user_id AND n.group_id = s.peer_id
-                       AND n.msg_type <> 6 AND n.msg_id > s.read_msg_id) END,
-            updated = greatest(s.updated, excluded.updated), session_status = 0
-    )
-    SELECT coalesce(named.readers, '{}'), last
-      FROM unnest(p_group) WITH ORDINALITY k(g, o)
-      LEFT JOIN (SELECT c.o, array_agg(c.r ORDER BY c.r) AS readers FROM copies c GROUP BY c.o) named ON named.o = k.o
-     ORDER BY k.o;
+    SELECT coalesce(array_agg(b.user_id ORDER BY b.user_id) FILTER (WHERE b.user_id IS NOT NULL), '{}'), last
+      FROM unnest(p_group, p_msg_id) WITH ORDINALITY k(g, n, o)
+      LEFT JOIN im_message_group m ON m.group_id = k.g AND m.msg_id = k.n
+      LEFT JOIN im_group_member b
+        ON b.group_id = m.group_id AND b.user_id > p_after AND b.user_id <= last AND b.joined_at_msg_id <= k.n
+       AND k.n < coalesce(b.left_at_msg_id, k.n + 1) AND b.user_id <> m.msg_from
+     GROUP BY k.o ORDER BY k.o;
 END $function$
 ;
 
@@ -452,11 +521,14 @@ BEGIN
     SELECT a.r, a.f, a.i, array_agg(DISTINCT a.d) AS devices, min(a.t) AS first_time
       FROM unnest(p_reader, p_device, p_from, p_client_msg_id, p_time) a(r, d, f, i, t)
      GROUP BY a.r, a.f, a.i
-  ), found AS MATERIALIZED (
-    SELECT acked.*, s.to_id, s.group_id, s.msg_id,
+  ), messages AS MATERIALIZED (
+    SELECT k.f, k.i, s.to_id, s.group_id, s.msg_id,
+           s.group_id IS NOT NULL AND im_is_by_reading(s.group_id, s.msg_id) AS by_reading,
            coalesce('g:' || s.group_id,
                     'c:' || least(s.from_id, s.to_id) || ':' || greatest(s.from_id, s.to_id)) AS conversation
-      FROM acked JOIN im_message_send s ON s.from_id = acked.f AND s.client_msg_id = acked.i
+      FROM (SELECT DISTINCT f, i FROM acked) k JOIN im_message_send s ON s.from_id = k.f AND s.client_msg_id = k.i
+  ), found AS MATERIALIZED (
+    SELECT * FROM acked JOIN messages USING (f, i)
   ), copies AS (
     -- The sender's other devices.
     UPDATE im_message_send s
@@ -464,15 +536,68 @@ BEGIN
       FROM found
      WHERE found.r = found.f AND s.from_id = found.f AND s.client_msg_id = found.i
        AND NOT s.acked_by @> found.devices
+  ), numbers AS MATERIALIZED (
+    SELECT found.r, found.group_id AS g, d, found.msg_id AS n
+      FROM found
+      JOIN im_group_member k ON k.group_id = found.group_id AND k.user_id = found.r
+     CROSS JOIN unnest(found.devices) d
+     WHERE found.by_reading AND found.r <> found.f AND k.joined_at_msg_id <= found.msg_id
+       AND found.msg_id < coalesce(k.left_at_msg_id, found.msg_id + 1)
+  ), noted AS (
+    INSERT INTO im_group_ack AS a (user_id, group_id, device, numbers)
+      SELECT x.r, x.g, x.d, range_agg(int8range(x.n, x.n, '[]'))
+        FROM (SELECT * FROM numbers
+              UNION ALL
+              -- What the user wrote in between is acked by nobody: with it, ranges stay whole.
+              SELECT e.r, e.g, e.d, o.msg_id
+                FROM (SELECT r, g, d, min(n) AS low, max(n) AS high FROM numbers GROUP BY r, g, d) e
+                JOIN im_message_send o
+                  ON o.from_id = e.r AND o.to_id = e.g AND o.msg_id > e.low - 50 AND o.msg_id < e.high) x
+       GROUP BY x.r, x.g, x.d ORDER BY x.r, x.g, x.d
+    ON CONFLICT (user_id, group_id, device) DO UPDATE
+      SET numbers = a.numbers + excluded.numbers - coalesce(
+            (SELECT int8multirange(int8range(NULL, s.read_msg_id, '[]')) FROM im_session s
+              WHERE s.user_id = a.user_id AND s.session_type = 2 AND s.peer_id = a.group_id), '{}')
+      WHERE NOT a.numbers @> excluded.numbers
   )
-  -- Of a group message the readers are who has a row.
+  -- Of a group message by writing the readers are who has a row.
   UPDATE im_message_recv m
      SET delivered = 1, delivered_at = coalesce(m.delivered_at, found.first_time),
          acked_by = m.acked_by || (SELECT array_agg(d) FROM unnest(found.devices) d WHERE d <> ALL (m.acked_by))
     FROM found
-   WHERE (found.r = found.to_id OR found.group_id IS NOT NULL) AND found.r <> found.f
+   WHERE (found.r = found.to_id OR found.group_id IS NOT NULL AND NOT found.by_reading) AND found.r <> found.f
      AND m.msg_to = found.r AND m.conversation = found.conversation AND m.msg_id = found.msg_id
      AND NOT (m.delivered = 1 AND m.acked_by @> found.devices);
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_is_by_reading(p_group bigint, p_msg_id bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT coalesce((SELECT d.by_reading FROM im_group_diffusion d
+                    WHERE d.group_id = p_group AND d.from_msg_id <= p_msg_id
+                    ORDER BY d.from_msg_id DESC LIMIT 1), false)
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_lock_group_sessions(p_user bigint[], p_group bigint[], p_now bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF EXISTS (SELECT FROM unnest(p_user, p_group) a(u, g)
+              WHERE NOT EXISTS (SELECT FROM im_session s
+                                 WHERE s.user_id = a.u AND s.session_type = 2 AND s.peer_id = a.g)) THEN
+    INSERT INTO im_session AS s (user_id, session_type, peer_id, created, updated)
+      SELECT DISTINCT a.u, 2, a.g, p_now, 0 FROM unnest(p_user, p_group) a(u, g) ORDER BY 1, 3
+      ON CONFLICT (user_id, session_type, peer_id) DO UPDATE SET read_at = s.read_at;
+  END IF;
+  PERFORM FROM im_session s
+    JOIN (SELECT DISTINCT a.u, a.g FROM unnest(p_user, p_group) a(u, g)) k
+      ON s.user_id = k.u AND s.session_type = 2 AND s.peer_id = k.g
+   ORDER BY s.user_id, s.peer_id FOR UPDATE OF s;
 END $function$
 ;
 
@@ -502,27 +627,18 @@ BEGIN
           AND y.msg_id >= k.joined_at_msg_id AND (k.left_at_msg_id IS NULL OR y.msg_id < k.left_at_msg_id)
         ORDER BY y.msg_id DESC LIMIT 1)) x ON true;
 
-  -- History shows a message before its fan-out does, so a member may have read what is not in their list yet. Then
-  -- the sessions of all are locked by this, in the same order.
-  IF EXISTS (SELECT FROM unnest(p_user, p_group, numbers) a(u, g, n)
-              WHERE a.n IS NOT NULL AND NOT EXISTS (
-                SELECT FROM im_session s WHERE s.user_id = a.u AND s.session_type = 2 AND s.peer_id = a.g)) THEN
-    INSERT INTO im_session AS s (user_id, session_type, peer_id, created, updated)
-      SELECT DISTINCT a.u, 2, a.g, p_now, p_now FROM unnest(p_user, p_group, numbers) a(u, g, n)
-       WHERE a.n IS NOT NULL ORDER BY 1, 3
-      ON CONFLICT (user_id, session_type, peer_id) DO UPDATE SET read_at = s.read_at;
-  END IF;
-  -- In the order of the fan-out, so that the two never wait for each other in a circle. Copies that it makes for these
-  -- readers are from here on either committed and counted below, or add themselves after us (promise I6).
-  PERFORM FROM im_session s
-    JOIN (SELECT DISTINCT a.u, a.g FROM unnest(p_user, p_group, numbers) a(u, g, n) WHERE a.n IS NOT NULL) k
-      ON s.user_id = k.u AND s.session_type = 2 AND s.peer_id = k.g
-   ORDER BY s.user_id, s.peer_id FOR UPDATE OF s;
+  -- History shows a message before its fan-out does, so a member may have read what is not in their list yet. Copies
+  -- that are made for these readers are from here on either committed and counted below, or add themselves after us
+  -- (promise I6).
+  PERFORM im_lock_group_sessions(array_agg(a.u), array_agg(a.g), p_now)
+     FROM unnest(p_user, p_group, numbers) a(u, g, n) WHERE a.n IS NOT NULL;
+  PERFORM im_settle_sessions(array_agg(a.u), array_agg(a.g), p_now)
+     FROM unnest(p_user, p_group, numbers) a(u, g, n) WHERE a.n IS NOT NULL;
 
   RETURN QUERY
     WITH furthest AS MATERIALIZED (
       SELECT DISTINCT ON (a.u, a.g) a.*, 'g:' || a.g AS c, s.read_msg_id AS was, s.read_at AS was_at,
-             s.last_msg_id AS last, s.unread AS unread_was
+             s.last_msg_id AS last, s.unread AS unread_was, s.settled_msg_id AS settled
         FROM unnest(p_user, p_group, p_time, numbers, ids, joined) WITH ORDINALITY a(u, g, t, n, i, j, o)
         JOIN im_session s ON s.user_id = a.u AND s.session_type = 2 AND s.peer_id = a.g
        WHERE a.n IS NOT NULL ORDER BY a.u, a.g, a.n DESC, a.o
@@ -543,10 +659,12 @@ BEGIN
       SELECT k.*, CASE WHEN k.was < k.j OR k.last - k.n <= k.n - k.was THEN
                (SELECT count(*) FROM im_message_recv m
                  WHERE m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > k.n AND m.msg_type <> 6)
+               + im_count_by_reading(k.u, k.g, k.n, k.settled)
              ELSE k.unread_was -
                (SELECT count(*) FROM im_message_recv m
                  WHERE m.msg_to = k.u AND m.conversation = k.c AND m.msg_id > k.was AND m.msg_id <= k.n
-                   AND m.msg_type <> 6) END AS unread
+                   AND m.msg_type <> 6)
+               - im_count_by_reading(k.u, k.g, k.was, k.n) END AS unread
         FROM moved k
     ), sessions AS (
       UPDATE im_session s
@@ -679,6 +797,61 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.im_settle_sessions(p_user bigint[], p_group bigint[], p_now bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NOT EXISTS (SELECT FROM im_group_diffusion d WHERE d.group_id = ANY (p_group)) THEN RETURN; END IF;
+  PERFORM im_lock_group_sessions(p_user, p_group, p_now);
+  -- Only now, under the locks, can be seen what another one has settled.
+  WITH newest AS MATERIALIZED (
+    SELECT a.u, a.g, max(x.last) AS last
+      FROM (SELECT DISTINCT b.u, b.g FROM unnest(p_user, p_group) b(u, g)) a
+     CROSS JOIN LATERAL im_spans_by_reading(a.u, a.g) x
+     WHERE x.first <= x.last GROUP BY a.u, a.g
+  )
+  UPDATE im_session s
+     SET unread = s.unread + im_count_by_reading(n.u, n.g, greatest(s.settled_msg_id, s.read_msg_id), n.last),
+         last_msg_id = greatest(s.last_msg_id, n.last), settled_msg_id = n.last, session_status = 0,
+         updated = greatest(s.updated, coalesce((SELECT m.send_time FROM im_message_group m
+                                                  WHERE m.group_id = n.g AND m.msg_id = n.last), 0))
+    FROM newest n
+   WHERE s.user_id = n.u AND s.session_type = 2 AND s.peer_id = n.g AND n.last > s.settled_msg_id;
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_settle_users(p_user bigint[], p_now bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  users  bigint[];
+  groups bigint[];
+BEGIN
+  SELECT array_agg(k.user_id), array_agg(k.group_id) INTO users, groups
+    FROM im_group_member k
+    JOIN im_conversation c ON c.conversation = 'g:' || k.group_id
+    LEFT JOIN im_session s ON s.user_id = k.user_id AND s.session_type = 2 AND s.peer_id = k.group_id
+   WHERE k.user_id = ANY (p_user) AND k.by_reading AND c.last_msg_id > coalesce(s.settled_msg_id, 0);
+  IF users IS NOT NULL THEN PERFORM im_settle_sessions(users, groups, p_now); END IF;
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_spans_by_reading(p_user bigint, p_group bigint)
+ RETURNS TABLE(first bigint, last bigint)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT greatest(d.from_msg_id, k.joined_at_msg_id), least(d.next - 1, k.left_at_msg_id - 1, c.last_msg_id)
+    FROM (SELECT x.from_msg_id, x.by_reading, lead(x.from_msg_id) OVER (ORDER BY x.from_msg_id) AS next
+            FROM im_group_diffusion x WHERE x.group_id = p_group) d
+    JOIN im_group_member k ON k.group_id = p_group AND k.user_id = p_user
+    JOIN im_conversation c ON c.conversation = 'g:' || p_group
+   WHERE d.by_reading
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.im_store_group(p_from bigint[], p_group bigint[], p_client_msg_id text[], p_conversation text[], p_type smallint[], p_content bytea[], p_hash bytea[], p_attach text[], p_mention text[], p_seq integer[], p_client_type smallint[], p_now bigint)
  RETURNS TABLE(res_code smallint, number bigint, stored_at bigint, repeated boolean)
  LANGUAGE plpgsql
@@ -713,7 +886,8 @@ BEGIN
 
   IF fresh IS NOT NULL THEN
     WITH numbered AS MATERIALIZED (
-      SELECT m.*, c.last_msg_id + row_number() OVER (PARTITION BY m.c ORDER BY m.o) AS n
+      SELECT m.*, c.last_msg_id + row_number() OVER (PARTITION BY m.c ORDER BY m.o) AS n,
+             c.counted + count(*) FILTER (WHERE m.ty <> 6) OVER (PARTITION BY m.c ORDER BY m.o) AS counted
         FROM unnest(p_from, p_group, p_client_msg_id, p_conversation, p_type, p_content, p_hash, p_attach,
                     p_mention, p_seq, p_client_type) WITH ORDINALITY m(f, g, i, c, ty, d, h, a, me, q, ct, o)
         JOIN im_conversation c ON c.conversation = m.c
@@ -724,8 +898,8 @@ BEGIN
         SELECT f, i, n, g, g, ty, d, h, a, me::bigint[], 769, q, ct, p_now, p_now FROM numbered
     ), kept AS (
       INSERT INTO im_message_group (group_id, msg_id, msg_from, client_msg_id, client_type, msg_type, content,
-                                    attach, mention, cmd_id, msg_seq, send_time)
-        SELECT g, n, f, i, ct, ty, d, a, me::bigint[], 769, q, p_now FROM numbered
+                                    attach, mention, cmd_id, msg_seq, send_time, counted)
+        SELECT g, n, f, i, ct, ty, d, a, me::bigint[], 769, q, p_now, counted FROM numbered
     ), listed AS (
       INSERT INTO im_session AS s (user_id, session_type, peer_id, last_msg_id, created, updated)
         SELECT f, 2, g, max(n), p_now, p_now FROM numbered GROUP BY f, g ORDER BY f, g
@@ -733,8 +907,9 @@ BEGIN
         SET last_msg_id = greatest(s.last_msg_id, excluded.last_msg_id),
             updated = greatest(s.updated, excluded.updated), session_status = 0
     )
-    UPDATE im_conversation c SET last_msg_id = m.last
-      FROM (SELECT numbered.c AS conversation, max(n) AS last FROM numbered GROUP BY 1) m
+    UPDATE im_conversation c SET last_msg_id = m.last, counted = m.counted
+      FROM (SELECT numbered.c AS conversation, max(n) AS last, max(numbered.counted) AS counted
+              FROM numbered GROUP BY 1) m
      WHERE c.conversation = m.conversation;
   END IF;
 
@@ -888,6 +1063,20 @@ BEGIN
     EXIT WHEN space <= 0;
   END LOOP;
 END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_unsettled(p_user bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT coalesce(sum(im_count_by_reading(k.user_id, k.group_id,
+                        greatest(s.settled_msg_id, s.read_msg_id, 0), c.last_msg_id)), 0)::bigint
+    FROM im_group_member k
+    JOIN im_conversation c ON c.conversation = 'g:' || k.group_id
+    LEFT JOIN im_session s ON s.user_id = k.user_id AND s.session_type = 2 AND s.peer_id = k.group_id
+   WHERE k.user_id = p_user AND k.by_reading AND c.last_msg_id > coalesce(s.settled_msg_id, 0)
+$function$
 ;
 
 CREATE OR REPLACE FUNCTION public.im_update_sessions(p_user bigint[], p_type smallint[], p_peer bigint[], p_pinned boolean[], p_muted boolean[], p_status smallint[], p_draft text[], p_extend_data text[], p_appended bigint[], p_offset bigint[], p_now bigint)

@@ -2,6 +2,7 @@
 import type { Pool } from 'pg'
 import type { SessionChanges, SessionSettings } from '../../workers/ports/session-changes.js'
 import { prepared } from './pool.js'
+import { settleSessions } from './settlement.js'
 
 /** All null where there is no such session. */
 interface SettingsRow {
@@ -20,12 +21,15 @@ const updateSessions = prepared<SettingsRow>(
                              $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11)`,
 )
 
-/** Changes on this pool. One round trip per batch. */
+/** Changes on this pool. Two round trips per batch. */
 export const createSessionChanges = (pool: Pool): SessionChanges => ({
   async apply(changes) {
     if (changes.length === 0) return []
+    const users = changes.map((change) => change.user_id)
+    // What was said before a session is deleted does not bring it back.
+    await settleSessions(pool, users)
     const rows = await updateSessions(pool, [
-      changes.map((change) => change.user_id),
+      users,
       changes.map((change) => change.session_type),
       changes.map((change) => change.session_id),
       changes.map((change) => change.pinned ?? null),

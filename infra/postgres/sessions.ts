@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import type { ListedSession, SessionLists, SessionPage } from '../../workers/ports/queries.js'
 import { byQuestion, type CopyRow, groupCopy, hasBeenRead, ownCopy, receivedCopy, toCopy } from './copies.js'
 import { prepared } from './pool.js'
+import { settleSessions } from './settlement.js'
 
 interface SessionRow {
   question: number
@@ -79,6 +80,10 @@ const findLists = prepared<ListRow>(
 export function createSessionLists(pool: Pool): SessionLists {
   return {
     async pages(asked, maxContent, maxPage) {
+      await settleSessions(
+        pool,
+        asked.map((each) => each.user_id),
+      )
       const after = asked.map((each) => each.after ?? beforeTheNewest)
       const rows = await findLists(pool, [
         asked.map((each) => each.user_id),

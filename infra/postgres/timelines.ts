@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import type { SyncAsked, TimelinePage, Timelines } from '../../workers/ports/timelines.js'
 import { byQuestion, type CopyRow, type Numbered, toCopy } from './copies.js'
 import { prepared } from './pool.js'
+import { settleSessions } from './settlement.js'
 
 type PageRow = Numbered & { last_cursor: number } & (
     | (CopyRow & { cursor: number })
@@ -24,15 +25,13 @@ const findPages = prepared<PageRow>(
     ORDER BY q.o, m.cursor`,
 )
 
-/** On this pool. Two round trips per call. */
+/** On this pool. Three round trips per call. */
 export function createTimelines(pool: Pool): Timelines {
   return {
     async pages(asked) {
-      const columns = [
-        asked.map((each) => each.user_id),
-        asked.map((each) => each.cursor),
-        asked.map((each) => each.limit),
-      ]
+      const users = asked.map((each) => each.user_id)
+      const columns = [users, asked.map((each) => each.cursor), asked.map((each) => each.limit)]
+      await settleSessions(pool, users)
       await extend(pool, columns)
       const rows = byQuestion(await findPages(pool, columns), asked.length)
       return asked.map((question, at) => toPage(question, rows[at] ?? []))

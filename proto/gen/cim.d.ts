@@ -8212,6 +8212,9 @@ export namespace coffeechat {
             /** CheckEntry push_owed. */
             push_owed: (boolean|null);
 
+            /** CheckEntry reader. */
+            reader: coffeechat.event.CheckReader[];
+
             /**
              * Encodes the specified CheckEntry message. Does not implicitly {@link coffeechat.event.CheckEntry.verify|verify} messages.
              * @param message CheckEntry message or plain object to encode
@@ -8257,12 +8260,84 @@ export namespace coffeechat {
                 /** CheckEntry push_owed */
                 push_owed?: (boolean|null);
 
+                /** CheckEntry reader */
+                reader?: coffeechat.event.CheckReader.$Properties[];
+
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
             }
 
             /** Shape of a CheckEntry. */
             type $Shape = coffeechat.event.CheckEntry.$Properties;
+        }
+
+        /**
+         * Properties of a CheckReader.
+         * @deprecated Use coffeechat.event.CheckReader.$Properties instead.
+         */
+        interface ICheckReader extends coffeechat.event.CheckReader.$Properties {
+        }
+
+        /** Represents a CheckReader. */
+        class CheckReader {
+
+            /**
+             * Constructs a new CheckReader.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.CheckReader.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CheckReader user_id. */
+            user_id: number;
+
+            /** CheckReader sent_to. */
+            sent_to: coffeechat.event.Device[];
+
+            /** CheckReader push_owed. */
+            push_owed: (boolean|null);
+
+            /**
+             * Encodes the specified CheckReader message. Does not implicitly {@link coffeechat.event.CheckReader.verify|verify} messages.
+             * @param message CheckReader message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.CheckReader.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CheckReader message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.CheckReader & coffeechat.event.CheckReader.$Shape} CheckReader
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.CheckReader & coffeechat.event.CheckReader.$Shape;
+        }
+
+        namespace CheckReader {
+
+            /** Properties of a CheckReader. */
+            interface $Properties {
+
+                /** CheckReader user_id */
+                user_id: number;
+
+                /** CheckReader sent_to */
+                sent_to?: coffeechat.event.Device.$Properties[];
+
+                /** CheckReader push_owed */
+                push_owed?: (boolean|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CheckReader. */
+            type $Shape = coffeechat.event.CheckReader.$Properties;
         }
 
         /**

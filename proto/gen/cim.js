@@ -11829,6 +11829,7 @@ export const coffeechat = $root.coffeechat = (() => {
 
             const CheckEntry = function (properties) {
                 this.sent_to = [];
+                this.reader = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -11842,6 +11843,7 @@ export const coffeechat = $root.coffeechat = (() => {
             CheckEntry.prototype.msg_type = null;
             CheckEntry.prototype.sender_device = null;
             CheckEntry.prototype.push_owed = null;
+            CheckEntry.prototype.reader = $util.emptyArray;
 
             CheckEntry.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -11862,6 +11864,9 @@ export const coffeechat = $root.coffeechat = (() => {
                     $root.coffeechat.event.Device.encode(message.sender_device, writer.uint32(50).fork(), _depth + 1).ldelim();
                 if (message.push_owed != null && $Object.hasOwnProperty.call(message, "push_owed"))
                     writer.uint32(56).bool(message.push_owed);
+                if (message.reader != null && message.reader.length)
+                    for (let i = 0; i < message.reader.length; ++i)
+                        $root.coffeechat.event.CheckReader.encode(message.reader[i], writer.uint32(66).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -11939,6 +11944,14 @@ export const coffeechat = $root.coffeechat = (() => {
                             message.push_owed = reader.bool();
                             continue;
                         }
+                    case 8: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.reader && message.reader.length))
+                                message.reader = [];
+                            message.reader.push($root.coffeechat.event.CheckReader.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -11963,6 +11976,108 @@ export const coffeechat = $root.coffeechat = (() => {
             };
 
             return CheckEntry;
+        })();
+
+        event.CheckReader = (function() {
+
+            const CheckReader = function (properties) {
+                this.sent_to = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CheckReader.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CheckReader.prototype.sent_to = $util.emptyArray;
+            CheckReader.prototype.push_owed = null;
+
+            CheckReader.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                if (message.sent_to != null && message.sent_to.length)
+                    for (let i = 0; i < message.sent_to.length; ++i)
+                        $root.coffeechat.event.Device.encode(message.sent_to[i], writer.uint32(18).fork(), _depth + 1).ldelim();
+                if (message.push_owed != null && $Object.hasOwnProperty.call(message, "push_owed"))
+                    writer.uint32(24).bool(message.push_owed);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CheckReader.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.CheckReader();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.sent_to && message.sent_to.length))
+                                message.sent_to = [];
+                            message.sent_to.push($root.coffeechat.event.Device.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.push_owed = reader.bool();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                return message;
+            };
+
+            return CheckReader;
         })();
 
         event.PushTriggered = (function() {

@@ -66,6 +66,10 @@ export async function storeGroup(pool: pg.Pool, members: readonly number[]): Pro
       })
       const taken = counted.rows[0]?.number ?? 0
       for (const user of users) await client.query({ text: sql, values: [group_id, user, taken] })
+      await client.query({
+        text: 'UPDATE im_group SET version = version + 1 WHERE group_id = $1',
+        values: [group_id],
+      })
       const message = [by, randomUUID(), taken, group_id]
       await client.query({ text: insertSent, values: message })
       await client.query({ text: insertStored, values: message })

@@ -74,7 +74,7 @@ test("each gate gets one packet with all of its readers' logins", () => {
   )
 })
 
-test('readers at one gate share one packet, and each has a check of their own', () => {
+test('readers at one gate share one packet, and all share one check', () => {
   const group = [present(2, '2'), present(3, '2', 'g2'), present(4, '2'), present(4, '3', 'g2')]
   const { outbound, checks } = decide(group, {}, request([2, 3, 4, 5]))
   assert.deepEqual(
@@ -84,8 +84,11 @@ test('readers at one gate share one packet, and each has a check of their own', 
       ['g2', [3, 4]],
     ],
   )
+  assert.equal(checks.length, 1)
+  const [entry, ...others] = checks[0]?.event.entry ?? []
+  assert.deepEqual(others, [])
   assert.deepEqual(
-    checks.map(({ event: { entry } }) => [entry?.[0]?.reader_user_id, entry?.[0]?.sent_to?.length]),
+    entry?.reader?.map(({ user_id, sent_to }) => [user_id, sent_to?.length]),
     [
       [2, 1],
       [3, 1],
@@ -124,10 +127,41 @@ test('a phone that is online is not notified', () => {
   assert.deepEqual(decide([present(2, '2')], { 2: ['2'] }).pushes, [])
 })
 
+test('nobody is notified of a NOTIFICATION', () => {
+  const { pushes, checks } = decide([], { 2: ['2'] }, { ...request(), msg_type: 6 })
+  assert.deepEqual(pushes, [])
+  assert.equal(checks.length, 1)
+})
+
 test('a message that finds nobody online gets the first check too', () => {
   const { outbound, checks } = decide([])
   assert.equal(outbound.length, 0)
   assert.deepEqual(checks[0]?.event.entry?.[0]?.sent_to, [])
+})
+
+test('a record of checks is bounded by its readers', () => {
+  const readers = Array.from({ length: 500 }, (_, at) => at + 2)
+  const one = decide([], {}, request(readers)).checks.map((each) => each.event)
+  const merged = topics.deliveryCheck5s.merge?.(Array.from({ length: 100 }, () => one).flat()) ?? []
+  assert.equal(merged.flatMap((each) => each.entry ?? []).length, 100)
+  for (const each of merged) assert.ok(topics.deliveryCheck5s.encode(each).length < 512 * 1024)
+})
+
+test('the parts of one message are one packet in a record, in its place, with the readers of all', () => {
+  const online = [present(2, '2'), present(3, '2'), present(4, '2')]
+  const other = { ...request([4]), ref: { ...request().ref, msg_id: 'n' } }
+  const outbound = [request([2]), other, { ...request([3]), readers_only: true }].flatMap((asked) =>
+    decide(online, {}, asked).outbound.map((each) => each.event),
+  )
+  const [merged, ...further] = topics.gateOutbound.merge?.(outbound) ?? []
+  assert.deepEqual(further, [])
+  assert.deepEqual(
+    merged?.packet?.map(({ ref, target }) => [ref?.msg_id, target?.map(({ user_id }) => user_id)]),
+    [
+      ['m', [2, 3]],
+      ['n', [4]],
+    ],
+  )
 })
 
 test('the checks of one batch share a record', () => {

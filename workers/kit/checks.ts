@@ -4,6 +4,7 @@ import { deviceKey } from '../../schemas/ids.js'
 import type { CopyKey, DeliveryStates, MessageForReader, MessageReader } from '../ports/messages.js'
 import type { AckLookup, Presence, PresentDevice } from '../ports/presence.js'
 import type { NickNames } from '../ports/users.js'
+import { checkReaders } from './deliveries.js'
 import type { Place } from './worker.js'
 
 import event = coffeechat.event
@@ -24,89 +25,126 @@ export interface CheckPorts {
   readonly maxAge_ms: number
 }
 
-/** An entry with devices that have not acked. */
-export interface Checked {
+/** A reader with devices that have not acked. */
+export interface CheckedReader {
+  readonly reader: event.ICheckReader
   /** deviceKey of those that it was sent to, or that are online now, and have not acked. */
   readonly unacked: readonly string[]
   readonly present: readonly PresentDevice[]
-  readonly message: MessageForReader
+}
+
+/** What is known of the readers of one entry; those in neither list are done. */
+export interface CheckedEntry {
+  readonly unacked: readonly CheckedReader[]
+  /** Who was and is not online with any device. */
+  readonly absent: readonly event.ICheckReader[]
+  /** Undefined where it is gone; then nobody is unacked. */
+  readonly message: MessageForReader | undefined
   /** Only with SEND_NICK_NAME. */
   readonly from_nick_name: string | undefined
   /** False: the tracker is behind, an ack may still be on its way. */
   readonly caughtUp: boolean
 }
 
-/** An entry while it is looked up. */
+/** A reader while it is looked up. */
 interface Open {
   readonly entry: event.ICheckEntry
+  readonly reader: event.ICheckReader
   readonly due: number
+  readonly present: readonly PresentDevice[]
   unacked: string[]
-  present: readonly PresentDevice[]
 }
 
 const trackerWait_ms = 5_000
 const trackerPoll_ms = 200
 
-/** What is known of the entries of a batch; those in neither are done. */
-export interface CheckedEntries {
-  /** Entries that still have unacked devices. */
-  readonly unacked: ReadonlyMap<event.ICheckEntry, Checked>
-  /** Entries whose reader was and is not online with any device. */
-  readonly absent: ReadonlySet<event.ICheckEntry>
-}
-
-/** Looks up who has acked, who is online, and the messages that go out again. */
+/** Looks up who has acked, who is online, and the messages that go out again. Entries that are too old are left out. */
 export async function loadChecked(
   checks: readonly event.IDeliveryCheck[],
   ports: CheckPorts,
   places: readonly Place[],
-): Promise<CheckedEntries> {
+): Promise<ReadonlyMap<event.ICheckEntry, CheckedEntry>> {
+  const readers = await findReaders(checks, ports, places)
+  const absent = byEntry(readers.filter((each) => each.unacked.length === 0))
+  const { open, handledUntil } = await withoutPendingAcks(
+    readers.filter((each) => each.unacked.length > 0),
+    ports,
+  )
+  const unacked = byEntry(await withoutFlushedAcks(open, ports))
+  const messages = await findMessages([...unacked.values()].flat(), ports)
+  return new Map(
+    [...new Set([...unacked.keys(), ...absent.keys()])].map((entry) => {
+      const found = messages.get(messageKey(entry))
+      const left = found ? (unacked.get(entry) ?? []) : []
+      return [
+        entry,
+        {
+          unacked: left,
+          absent: (absent.get(entry) ?? []).map(({ reader }) => reader),
+          message: found?.message,
+          from_nick_name: found?.from_nick_name,
+          caughtUp: left.every(({ due }) => handledUntil >= due),
+        },
+      ]
+    }),
+  )
+}
+
+/** The readers of all entries that are young enough, with the devices that should have acked. */
+async function findReaders(
+  checks: readonly event.IDeliveryCheck[],
+  ports: CheckPorts,
+  places: readonly Place[],
+): Promise<Open[]> {
   const oldest = ports.now() - ports.maxAge_ms
-  const entries: Open[] = checks.flatMap((check, at) => {
+  const readers = checks.flatMap((check, at) => {
     const due = (places[at]?.appended ?? 0) + (ports.delays_ms[check.attempt - 1] ?? 0)
     return (check.entry ?? [])
       .filter((entry) => entry.first_time >= oldest)
-      .map((entry) => ({ entry, due, unacked: [], present: [] }))
+      .flatMap((entry) => checkReaders(entry).map((reader) => ({ entry, reader, due })))
   })
-  const users = [...new Set(entries.map(({ entry }) => entry.reader_user_id))]
-  const present = await ports.presence.of(users)
-  for (const each of entries) {
-    each.present = present.get(each.entry.reader_user_id) ?? []
-    each.unacked = concernedDevices(each.entry, each.present)
+  const online = await ports.presence.of([...new Set(readers.map(({ reader }) => reader.user_id))])
+  return readers.map((each) => {
+    const present = online.get(each.reader.user_id) ?? []
+    return { ...each, present, unacked: concernedDevices(each.entry, each.reader, present) }
+  })
+}
+
+function byEntry(readers: readonly Open[]): ReadonlyMap<event.ICheckEntry, readonly Open[]> {
+  const entries = new Map<event.ICheckEntry, Open[]>()
+  for (const each of readers) {
+    const others = entries.get(each.entry)
+    if (others) others.push(each)
+    else entries.set(each.entry, [each])
   }
-  const absent = new Set(entries.filter((each) => each.unacked.length === 0).map(({ entry }) => entry))
-  const { open, handledUntil } = await withoutPendingAcks(
-    entries.filter((each) => each.unacked.length > 0),
-    ports,
-  )
-  const unread = await withoutFlushedAcks(open, ports)
-  if (unread.length === 0) return { unacked: new Map(), absent }
+  return entries
+}
+
+/** What is to be delivered again, by messageKey, with the senders' names; a message that is gone is absent. */
+async function findMessages(readers: readonly Open[], ports: CheckPorts) {
   // A group's message is looked up once, however many of its readers have not acked.
-  const keys = new Map(unread.map(({ entry }) => [messageKey(entry), copyKey(entry)]))
-  const [found, nickNames] = await Promise.all([
+  const keys = new Map(readers.map((each) => [messageKey(each.entry), copyKey(each)]))
+  if (keys.size === 0) return new Map<string, never>()
+  const [messages, nickNames] = await Promise.all([
     ports.messages.of([...keys.values()]),
-    ports.nickNames.of(unread.map(({ entry }) => entry.ref.from_user_id)),
+    ports.nickNames.of([...keys.values()].map((key) => key.from_user_id)),
   ])
-  const messages = new Map([...keys.keys()].map((key, at) => [key, found[at]]))
-  const checked = new Map<event.ICheckEntry, Checked>()
-  for (const each of unread) {
-    const message = messages.get(messageKey(each.entry))
-    if (message === undefined) continue
-    checked.set(each.entry, {
-      unacked: each.unacked,
-      present: each.present,
-      message,
-      from_nick_name: nickNames.get(message.from_user_id),
-      caughtUp: handledUntil >= each.due,
-    })
-  }
-  return { unacked: checked, absent }
+  return new Map(
+    [...keys.keys()].flatMap((key, at) => {
+      const message = messages[at]
+      return message ? [[key, { message, from_nick_name: nickNames.get(message.from_user_id) }] as const] : []
+    }),
+  )
 }
 
 /** The devices it was sent to and those that are online now; never the one that wrote it. */
-function concernedDevices(entry: event.ICheckEntry, present: readonly PresentDevice[]): string[] {
-  const devices = new Set([...(entry.sent_to ?? []), ...present.map(({ device }) => device)].map(deviceKey))
-  if (entry.sender_device) devices.delete(deviceKey(entry.sender_device))
+function concernedDevices(
+  { sender_device }: event.ICheckEntry,
+  { sent_to }: event.ICheckReader,
+  present: readonly PresentDevice[],
+): string[] {
+  const devices = new Set([...(sent_to ?? []), ...present.map(({ device }) => device)].map(deviceKey))
+  if (sender_device) devices.delete(deviceKey(sender_device))
   return [...devices]
 }
 
@@ -120,9 +158,7 @@ async function withoutPendingAcks(entries: readonly Open[], ports: CheckPorts) {
   const deadline = ports.now() + trackerWait_ms
   while (open.length > 0) {
     const asked = open.flatMap((each) => each.unacked.map((device) => ({ each, device })))
-    const found = await ports.pending.find(
-      asked.map(({ each, device }) => ({ ...copyKey(each.entry), device })),
-    )
+    const found = await ports.pending.find(asked.map(({ each, device }) => ({ ...copyKey(each), device })))
     handledUntil = found.handledUntil
     for (const [at, { each, device }] of asked.entries())
       if (found.acked[at]) each.unacked = each.unacked.filter((other) => other !== device)
@@ -136,7 +172,7 @@ async function withoutPendingAcks(entries: readonly Open[], ports: CheckPorts) {
 /** Takes away what was flushed already, and what was read (that implies every ack up to it, I5). */
 async function withoutFlushedAcks(open: readonly Open[], ports: CheckPorts): Promise<Open[]> {
   if (open.length === 0) return []
-  const states = await ports.states.of(open.map(({ entry }) => copyKey(entry)))
+  const states = await ports.states.of(open.map(copyKey))
   return open.filter((each, at) => {
     const state = states[at]
     if (state === undefined || state.read) return false
@@ -147,8 +183,8 @@ async function withoutFlushedAcks(open: readonly Open[], ports: CheckPorts): Pro
 
 const messageKey = ({ ref }: event.ICheckEntry): string => `${ref.from_user_id}:${ref.msg_id}`
 
-const copyKey = ({ reader_user_id, ref }: event.ICheckEntry): CopyKey => ({
-  reader_user_id,
+const copyKey = ({ entry: { ref }, reader }: Open): CopyKey => ({
+  reader_user_id: reader.user_id,
   from_user_id: ref.from_user_id,
   msg_id: ref.msg_id,
   conversation: ref.conversation,

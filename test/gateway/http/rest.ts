@@ -177,7 +177,7 @@ function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
     fileChanges: createFileChanges(pool),
     fileMentions: createFileMentions(pool),
     groups: createGroupDirectory(pool),
-    groupChanges: createGroupChanges(pool),
+    groupChanges: createGroupChanges(pool, { writeDiffusionMax: 500 }),
     groupLimits: config,
     contacts: createContactDirectory(pool, true),
     contactChanges: createContactChanges(pool),

@@ -67,7 +67,7 @@ function requestOf(operation: string, given: object, { operator, key }: By): Gro
 }
 
 async function apply(request: GroupRequest): Promise<GroupOutcome> {
-  const [outcome] = await createGroupChanges(pool).apply([request])
+  const [outcome] = await createGroupChanges(pool, { writeDiffusionMax: 500 }).apply([request])
   return outcome!
 }
 

@@ -212,7 +212,7 @@ test('groups and their members are found by index, for who asks and for who chan
   await findsByIndex((n) => directory.of([firstGroup + n, firstGroup + n + 1], n))
   await findsByIndex((n) => directory.member(firstGroup + n, n))
   await findsByIndex((n) => directory.members({ group_id: firstGroup + n, after: n, limit: 5 }))
-  const changes = createGroupChanges(pool)
+  const changes = createGroupChanges(pool, { writeDiffusionMax: 500 })
   await findsByIndex((n) =>
     changes.apply([
       {
