@@ -216,7 +216,8 @@ function deedsDone(deeds: readonly Deed[], { messages }: StoredGroups): string[]
       .some(
         ({ notification: kind, data }) =>
           kind === deed.notification &&
-          Number(data.operator) === deed.by &&
+          // Who invites a member is answered that it is so, whoever did it.
+        (kind === 'group.members_added' || Number(data.operator) === deed.by) &&
           deed.members.every((member) => data.members.includes(String(member))),
       )
     return found ? [] : [`${deed.by} was answered that ${deed.notification} of ${deed.members} is done`]
