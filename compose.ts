@@ -15,12 +15,14 @@ import { isEventFault, isTooMuch } from './infra/postgres/errors.js'
 import { createUnusedFiles } from './infra/postgres/files.js'
 import { migrate } from './infra/postgres/migrate.js'
 import { createPool } from './infra/postgres/pool.js'
+import { createPushAging } from './infra/postgres/pushes.js'
 import { createRedis } from './infra/redis/client.js'
 import { createWorkerHealth, startHeartbeats } from './infra/redis/heartbeats.js'
 import { redisKeys } from './infra/redis/keys.js'
 import { createEndedGates, createGateDirectory, createGateLease, nextEpoch } from './infra/redis/lease.js'
 import { createLocks } from './infra/redis/locks.js'
 import { createDevicePresence } from './infra/redis/presence.js'
+import { createReportLedger } from './infra/redis/reports.js'
 import { createTokenSigner } from './infra/tokens.js'
 import type { Bus } from './schemas/bus.js'
 import type { Config } from './schemas/config.js'
@@ -30,6 +32,7 @@ import { startFileSweep } from './workers/file-sweep.js'
 import type { Frame } from './workers/kit/runner.js'
 import { isWorkerRole, startWorkers, type WorkerRole, workerRoles } from './workers/main.js'
 import { startPresenceSweep } from './workers/presence.js'
+import { startPushAging } from './workers/push-aging.js'
 
 /** Migrations and topics: what must be there before any role starts. `say` gets a line per step. */
 export async function setUp(config: Config, log: Logger, say: (line: string) => void): Promise<void> {
@@ -125,6 +128,7 @@ async function openGateway(
     presence: createDevicePresence({ redis, keys, identity, policy: config.LOGIN_POLICY }),
     directory: createGateDirectory({ redis, keys }),
     health: createWorkerHealth({ redis, keys }),
+    reportLedger: createReportLedger({ redis, keys }),
     tokens: createTokenSigner(config.TOKEN_SECRET),
     files,
     neededRoles,
@@ -184,6 +188,12 @@ async function startWorkerRoles(
       config,
     }
     parts.push({ role: 'file-sweep', ...startFileSweep({ ...settings, schedule: frame.schedule, log }) })
+  }
+  if (pool && roles.includes('s2c-push')) {
+    const { prefix, schedule } = frame
+    const [aging, locks] = [createPushAging(pool), createLocks({ redis, keys })]
+    const { stop } = await startPushAging({ aging, locks, bus, prefix, schedule, log })
+    parts.push({ role: 'push-aging', isReady: () => true, stop })
   }
   if (roles.includes('presence')) {
     const sweep = await startPresenceSweep({

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { Redis } from 'ioredis'
 import type pg from 'pg'
 import type { BusSettings } from './infra/kafka/bus.js'
+import { createPace } from './infra/pace.js'
 import { createContactChanges, createContactDirectory } from './infra/postgres/contacts.js'
 import { createAckStore, createDeliveryStates, createMessageReader } from './infra/postgres/deliveries.js'
 import { createDeviceStore, createKnownDevices, createPhoneSource } from './infra/postgres/devices.js'
@@ -15,6 +16,7 @@ import { createMessageStore } from './infra/postgres/messages.js'
 import { createGroupNames, createPushTargets } from './infra/postgres/push.js'
 import { createPushLedger } from './infra/postgres/push-ledger.js'
 import { createPushRecords } from './infra/postgres/push-records.js'
+import { createPushes, createPushStatuses } from './infra/postgres/pushes.js'
 import { createReadMarks } from './infra/postgres/reads.js'
 import { createReceipts } from './infra/postgres/receipts.js'
 import { createRobotDirectory } from './infra/postgres/robots.js'
@@ -28,6 +30,7 @@ import { createPushProviders } from './infra/push/providers.js'
 import { createPendingAcks } from './infra/redis/acks.js'
 import { createLoginFailures } from './infra/redis/failures.js'
 import { redisKeys } from './infra/redis/keys.js'
+import { createOnlineUsers } from './infra/redis/online.js'
 import { createPhones, forgettingPhones } from './infra/redis/phones.js'
 import { createPresence } from './infra/redis/presence.js'
 import { createPushRates } from './infra/redis/push-rates.js'
@@ -160,5 +163,10 @@ export function workerPorts(
     notifier: createPushNotifier(config, roles, log),
     robots: createRobotDirectory(pool),
     robotCaller: createRobotCaller({ maxMessageBytes: config.MAX_MESSAGE_BYTES }),
+    pushes: createPushes(pool),
+    pushStatuses: createPushStatuses(pool),
+    online: createOnlineUsers({ redis, keys }),
+    pushKept_ms: config.PUSH_STORE_MS,
+    pace: createPace(config.PUSH_BROADCAST_RATE, () => performance.now()),
   }
 }

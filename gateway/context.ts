@@ -5,6 +5,7 @@ import type { Logger } from '../schemas/log.js'
 import type { TokenSigner } from '../schemas/tokens.js'
 import type { Metrics } from './counters.js'
 import type { Certificate, GateDirectory, GateFiles, GateIdentity, PageFiles, WorkerHealth } from './ports.js'
+import type { Reports } from './reports.js'
 import type { Targets } from './targets.js'
 
 /** What the REST API needs of its gate. */
@@ -27,6 +28,8 @@ export interface HttpContext {
   readonly chatFiles?: PageFiles | undefined
   /** Pending calls register here; their id is the Origin's connection_id. */
   readonly targets: Targets
+  /** What clients tell the business. */
+  readonly reports: Reports
   /** Resolves when the bus has the records; rejects with BusUnavailable, at once while the lease is suspended. */
   publish(records: readonly OutgoingRecord[]): Promise<void>
   /** True: nothing may be forwarded; a call is answered with 503. */

@@ -14,6 +14,10 @@ export const gatewayProduces = [
   topics.deliveryAcked,
   topics.deliveryMissed,
   topics.presenceChanged,
+  topics.pushRequested,
+  topics.pushReached,
+  topics.requestPush,
+  topics.reportSubmitted,
 ] as const
 
 export const gatewayConsumes = [topics.gateOutbound] as const

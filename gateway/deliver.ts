@@ -1,14 +1,21 @@
 /** A packet of the bus to one connection, whose login may still be being judged. */
+import { coffeechat } from '../proto/index.js'
 import { commands } from '../schemas/packets.js'
 import type { Connection } from './connection.js'
 import { answerBusy, type Gate } from './gate.js'
+import { addressed, pushReached } from './pushes.js'
 import type { OutboundPacket, Target } from './targets.js'
+
+import event = coffeechat.event
 
 /** Packets that may wait for one login's answer. */
 const held_max = 1_000
 
 const write = (gate: Gate, connection: Connection, packet: OutboundPacket, target: Target): void => {
-  gate.writer.bytes(connection, packet.command_id!, target.seq_num ?? undefined, packet.body)
+  const { push_id, body } = packet
+  const bytes = push_id ? addressed(connection.user_id, body) : body
+  gate.writer.bytes(connection, packet.command_id!, target.seq_num ?? undefined, bytes)
+  if (push_id) pushReached(gate, connection, push_id, event.PushStep.PUSH_STEP_WRITTEN)
   if (packet.close) gate.close(connection, 'told-by-worker')
 }
 

@@ -9,6 +9,7 @@ import type { ClientRequest, MessageNames, Pending, PendingRequest } from './pen
 import type { GateIdentity } from './ports.js'
 import type { Publisher } from './publisher.js'
 import { strike } from './rate.js'
+import type { Reports } from './reports.js'
 import type { Writer } from './writer.js'
 
 const { CIMErrorCode, CIMResCode, CIMSessionType } = CIM.Def
@@ -20,6 +21,7 @@ export interface Gate {
   readonly writer: Writer
   readonly pending: Pending
   readonly publisher: Publisher
+  readonly reports: Reports
   /** ms, monotonic */
   now(): number
   /** True: nothing may be forwarded (I9). */

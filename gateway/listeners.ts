@@ -42,6 +42,7 @@ export async function listen(
   const http = await startHttp({
     ...ports,
     targets: parts.targets,
+    reports: parts.gate.reports,
     publish: parts.publisher.publish,
     isSuspended: parts.lease.isSuspended,
     isReady,

@@ -7,19 +7,21 @@ import { answerBusy, type Gate } from './gate.js'
 import { createLeaseKeeper, type LeaseKeeper } from './lease.js'
 import { reportMissed } from './outbound.js'
 import { createPending } from './pending.js'
-import type { DevicePresence, GateAddresses, GateLease } from './ports.js'
+import type { DevicePresence, GateAddresses, GateLease, ReportLedger } from './ports.js'
 import { createPresenceChanges, type PresenceChanges } from './presence.js'
 import { createPublisher, type Publisher } from './publisher.js'
 import type { RateLimit } from './rate.js'
+import { createReports } from './reports.js'
 import { createTargets, type OutboundPacket, type Target, type Targets } from './targets.js'
 import { createWriter } from './writer.js'
 
 /** What the gate gives to its REST API itself; the rest comes from the composition root. */
-type OwnContext = 'targets' | 'publish' | 'isSuspended' | 'isReady'
+type OwnContext = 'targets' | 'reports' | 'publish' | 'isSuspended' | 'isReady'
 
 export interface GatewayPorts extends Omit<HttpContext, OwnContext> {
   readonly lease: GateLease
   readonly presence: DevicePresence
+  readonly reportLedger: ReportLedger
   /** A newer gate has this id: all sockets are closed, the process should end. */
   readonly onFenced: () => void
 }
@@ -72,6 +74,7 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
     log,
   })
   const { publish } = publisher
+  const reports = createReports({ prefix, ledger: ports.reportLedger, publish })
   const changes = createPresenceChanges({ gate_id: identity.gate_id, prefix, presence, publish, log })
   const writer = createWriter({
     max_unsent_bytes: config.MAX_SEND_BUFFER_BYTES,
@@ -79,7 +82,18 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
     onSlow: (connection) => gate.close(connection, 'slow'),
   })
   const close: Gate['close'] = (connection, reason) => clients.close(connection, reason)
-  const gate: Gate = { config, identity, metrics, writer, pending, publisher, now, isSuspended, close }
+  const gate: Gate = {
+    config,
+    identity,
+    metrics,
+    writer,
+    pending,
+    publisher,
+    reports,
+    now,
+    isSuspended,
+    close,
+  }
   const onMissed = (packet: OutboundPacket, target: Target): void =>
     reportMissed(identity, publisher, packet, target)
   const targets = createTargets()

@@ -58,6 +58,13 @@ export interface DevicePresence {
   announced(logins: readonly RegisteredLogin[]): Promise<void>
 }
 
+/** Remembers reports for a day, so that a repeat can be told. */
+export interface ReportLedger {
+  /** Both reject when Redis is away. */
+  isPublished(user_id: string, report_id: string): Promise<boolean>
+  published(user_id: string, report_id: string): Promise<void>
+}
+
 /** What the workers say of themselves, through Redis. */
 export interface WorkerHealth {
   /** Roles with a live heartbeat, and whether the database answered it. Rejects when Redis is away. */

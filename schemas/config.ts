@@ -240,6 +240,16 @@ export const settings = {
   DELIVERY_MAX_AGE_MS: setting(ms(1_000, 604_800_000), '86400000', 'older messages are not delivered again'),
   LEASE_MS: setting(ms(1_000, 60_000), '12000', "a gateway's lease; renewed every third of it"),
   DRAIN_MS: setting(ms(0, 600_000), '5000', 'over how long a stopping gateway spreads its clients'),
+  PUSH_STORE_MS: setting(
+    ms(1_000, 2_592_000_000),
+    '604800000',
+    'how long a push of a business without a ttl is stored for who is offline',
+  ),
+  PUSH_BROADCAST_RATE: setting(
+    count(100, 1_000_000),
+    '20000',
+    'receivers a second of pushes to everyone online',
+  ),
   PUSH_PROVIDER: setting(
     adapter,
     'log',
@@ -381,22 +391,4 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const wrong = contradictions(config, env)
   if (wrong.length > 0) throw new ConfigError(wrong)
   return config
-}
-
-/** One line per setting with its default: for --help. */
-export function describeSettings(): string {
-  return Object.entries(settings)
-    .map(
-      ([name, { fallback, meaning }]) => `  ${name.padEnd(26)} ${meaning}${fallback ? ` (${fallback})` : ''}`,
-    )
-    .join('\n')
-}
-
-/** The text of .env.example. */
-export function envExample(): string {
-  const head = '# Every setting with its default. Generated from schemas/config.ts.\n'
-  const lines = Object.entries(settings).map(
-    ([name, { fallback, meaning }]) => `# ${meaning}\n# ${name}=${fallback ?? ''}\n`,
-  )
-  return `${head}\n${lines.join('\n')}`
 }

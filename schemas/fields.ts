@@ -36,6 +36,8 @@ export const fieldLimits = {
   report_type: bytes(64),
   push_type: bytes(64),
   report_payload: bytes(32_768),
+  push_id: characters(64, 1),
+  push_payload: bytes(32_768),
 } as const satisfies Record<string, FieldLimit>
 
 /** The limits of one field: a repeated string has one for the list and one for each of its elements. */
@@ -67,7 +69,7 @@ export const messageLimits: Readonly<Record<string, Readonly<Record<string, Limi
     report_type: [limits.report_type],
     payload: [limits.report_payload],
   },
-  'CIM.Message.CIMPushDataAck': { push_id: [limits.msg_id] },
+  'CIM.Message.CIMPushDataAck': { push_id: [limits.push_id] },
   'CIM.Friend.CIMFriendApplyReq': { greeting: [limits.greeting] },
   'CIM.Friend.CIMFriendRemarkReq': { remark: [limits.remark] },
   'CIM.Group.CIMGroupCreateReq': {

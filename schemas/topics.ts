@@ -3,74 +3,28 @@
  * topic names. Who writes and who reads is declared by the workers and the gateway themselves.
  */
 import { coffeechat } from '../proto/index.js'
-import type { OutgoingRecord, TopicSettings } from './bus.js'
-import type { MessageStoredJson, PresenceChangedJson, ReceiptChangedJson } from './business-events.js'
+import {
+  type MessageStoredJson,
+  type PresenceChangedJson,
+  type PushRequested,
+  type PushResultJson,
+  pushRequestedCodec,
+  type ReceiptChangedJson,
+  type ReportSubmittedJson,
+} from './business-events.js'
+import { contracts } from './contracts.js'
 import { conversationOf, deviceKey } from './ids.js'
 import { mergeChecks, mergeOutbound } from './merging.js'
-import { packEvents, unpackEvents } from './packing.js'
+import { answerBytes } from './records.js'
+import { json, proto, topic } from './topic.js'
+
+export * from './records.js'
+export type { AnyTopic, EventOf, Topic } from './topic.js'
 
 import event = coffeechat.event
 
 const hour_ms = 3_600_000
 const day_ms = 24 * hour_ms
-
-/** How an event becomes the bytes of a record and comes back. `decode` throws on bytes that are not one. */
-interface Codec<E> {
-  encode(event: E): Uint8Array
-  decode(bytes: Uint8Array): E
-}
-
-export interface Topic<Name extends string = string, E = unknown> extends Codec<E> {
-  /** Without prefix; `{}` stands for the instance (a gate's id). */
-  readonly name: Name
-  /** The record's key: order holds among events with the same one. null spreads. */
-  readonly key: (event: E) => string | null
-  readonly payload: string
-  readonly retention_ms: number
-  readonly partitions: 'busy' | number
-  /** Falls due this long after its append; the broker stamps the time. */
-  readonly delay?: 0 | 1 | 2
-  /** Whose delays: those of robots, of offline push, else those of the delivery checks. */
-  readonly delays?: 'robot' | 'push'
-  readonly maxMessageBytes?: number
-  /** Read or written by businesses. */
-  readonly external?: 'read' | 'written'
-  /** Several events of one batch that go to the same place become one event. */
-  readonly merge?: (events: readonly E[]) => E[]
-  /** One record holds many events of one partition, since a record costs more than what is in it (see packEvents). */
-  readonly packed?: true
-  /**
-   * Instead of by key: in the partition with the number of the one that the worker's own event came from, so that
-   * what was in order there stays so.
-   */
-  readonly beside?: true
-  /** Instead of by key: in the partition of this number, modulo their count. */
-  readonly lane?: (event: E) => number
-  readonly purpose: string
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: a topic of whatever payload
-export type AnyTopic = Topic<string, any>
-/** The payload of a topic; `any` of any topic. */
-// biome-ignore lint/suspicious/noExplicitAny: of AnyTopic the payload is anything
-export type EventOf<T> = 0 extends 1 & T ? any : T extends Topic<string, infer E> ? E : never
-
-interface ProtoMessage<E> {
-  encode(event: E): { finish(): Uint8Array }
-  decode(bytes: Uint8Array): E
-}
-
-const proto = <E>(message: ProtoMessage<E>): Codec<E> => ({
-  encode: (event) => message.encode(event).finish(),
-  decode: (bytes) => message.decode(bytes),
-})
-
-const json = <E>(): Codec<E> => ({
-  encode: (event) => Buffer.from(JSON.stringify(event)),
-  decode: (bytes) => JSON.parse(Buffer.from(bytes).toString('utf8')) as E,
-})
-
-const topic = <const Name extends string, E>(definition: Topic<Name, E>): Topic<Name, E> => definition
 
 const deliveryCheck = <const Name extends string>(name: Name, delay: 0 | 1 | 2) =>
   topic<Name, event.IDeliveryCheck>({
@@ -111,7 +65,29 @@ const pushRetry = <const Name extends string>(name: Name, delay: 0 | 1 | 2) =>
 
 const robotAgain = 'a message whose robot did not answer, to be asked again'
 
-const answerBytes = 6 * 1024 * 1024
+/** Who of a push's receivers has not acked by then. */
+const pushCheck = <const Name extends string>(name: Name, delay: 0 | 1) =>
+  topic<Name, event.IPushCheck>({
+    name,
+    payload: 'PushCheck',
+    key: ({ push_id }) => push_id,
+    partitions: 2,
+    retention_ms: 3 * day_ms,
+    delay,
+    purpose: 'has every receiver acked what one push sent?',
+    ...proto(event.PushCheck),
+  })
+
+const pushChunk = <const Name extends string>(name: Name, purpose: string) =>
+  topic<Name, event.IPushChunk>({
+    name,
+    payload: 'PushChunk',
+    key: () => null,
+    partitions: 'busy',
+    retention_ms: 3 * day_ms,
+    purpose,
+    ...proto(event.PushChunk),
+  })
 
 /** The conversation of the group that is changed; of what names no group, who asks. */
 function groupRequestKey({ origin, arguments: given }: event.IGroupRequested): string {
@@ -142,6 +118,7 @@ export const topics = {
     partitions: 'busy',
     retention_ms: 7 * day_ms,
     external: 'read',
+    contract: contracts.messageStored,
     purpose: 'every stored message, in order per conversation, for businesses',
     ...json<MessageStoredJson>(),
   }),
@@ -222,6 +199,7 @@ export const topics = {
     partitions: 2,
     retention_ms: 7 * day_ms,
     external: 'read',
+    contract: contracts.presenceChanged,
     purpose: 'a device went online, offline, was kicked or logged out, for businesses',
     ...json<PresenceChangedJson>(),
   }),
@@ -232,8 +210,71 @@ export const topics = {
     partitions: 2,
     retention_ms: 7 * day_ms,
     external: 'read',
+    contract: contracts.receiptChanged,
     purpose: 'a message was read, for businesses',
     ...json<ReceiptChangedJson>(),
+  }),
+  pushRequested: topic<'push.requested', PushRequested>({
+    name: 'push.requested',
+    payload: 'PushRequestedJson',
+    key: (event) => (event.kind === 'request' ? event.request.push_id : event.push_id),
+    partitions: 2,
+    retention_ms: 7 * day_ms,
+    maxMessageBytes: answerBytes,
+    external: 'written',
+    contract: contracts.pushRequested,
+    purpose: 'a business has something for the devices of users, of a group, or of everyone online',
+    ...pushRequestedCodec,
+  }),
+  pushFanout: pushChunk('push.fanout', 'receivers that a push names'),
+  pushBroadcast: pushChunk(
+    'push.broadcast',
+    'receivers of a push to everyone online, delivered at a limited pace',
+  ),
+  pushReached: topic<'push.reached', event.IPushReached>({
+    name: 'push.reached',
+    payload: 'PushReached',
+    key: () => null,
+    packed: true,
+    lane: ({ login }) => login.user_id,
+    partitions: 'busy',
+    retention_ms: 3 * day_ms,
+    purpose: 'a push was written to a device, or acked by it',
+    ...proto(event.PushReached),
+  }),
+  pushCheck5s: pushCheck('push.check.5s', 0),
+  pushCheck15s: pushCheck('push.check.15s', 1),
+  pushResult: topic<'push.result', PushResultJson>({
+    name: 'push.result',
+    payload: 'PushResultJson',
+    key: ({ push_id }) => push_id,
+    partitions: 2,
+    retention_ms: 7 * day_ms,
+    external: 'read',
+    contract: contracts.pushResult,
+    purpose: 'what became of a push, one per user and outcome, for businesses',
+    ...json<PushResultJson>(),
+  }),
+  requestPush: topic<'request.push', event.IPushStatusRequested>({
+    name: 'request.push',
+    payload: 'PushStatusRequested',
+    key: () => null,
+    partitions: 2,
+    retention_ms: day_ms,
+    maxMessageBytes: answerBytes,
+    purpose: 'an app server asks what became of a push',
+    ...proto(event.PushStatusRequested),
+  }),
+  reportSubmitted: topic<'report.submitted', ReportSubmittedJson>({
+    name: 'report.submitted',
+    payload: 'ReportSubmittedJson',
+    key: ({ user_id }) => user_id,
+    partitions: 'busy',
+    retention_ms: 7 * day_ms,
+    external: 'read',
+    contract: contracts.reportSubmitted,
+    purpose: 'what a client reports to the business, in order per user',
+    ...json<ReportSubmittedJson>(),
   }),
   requestLogin: topic<'request.login', event.ILoginRequested>({
     name: 'request.login',
@@ -316,73 +357,3 @@ export const topics = {
     ...proto(event.ContactRequested),
   }),
 } as const
-
-/** Where a record that a consumer group could not use is kept, with the reason in its headers. */
-export const deadLetterName = (topicName: string, group: string): string => `${topicName}.${group}.dlq`
-
-/** The full name on the brokers. */
-export const fullName = (prefix: string, each: AnyTopic, instance = ''): string =>
-  prefix + each.name.replace('{}', instance)
-
-const deadLetterRetention_ms = 30 * day_ms
-
-/**
- * Broker settings of one topic. Records that fall due later, and login numbers, go by the broker's clock.
- * @param busyPartitions partitions of the topics that carry every message
- */
-export function topicSettings(
-  each: AnyTopic,
-  prefix: string,
-  busyPartitions: number,
-  instance = '',
-): TopicSettings {
-  return {
-    name: fullName(prefix, each, instance),
-    partitions: each.partitions === 'busy' ? busyPartitions : each.partitions,
-    config: {
-      'cleanup.policy': 'delete',
-      'retention.ms': String(each.retention_ms),
-      'message.timestamp.type': 'LogAppendTime',
-      ...(each.maxMessageBytes === undefined ? {} : { 'max.message.bytes': String(each.maxMessageBytes) }),
-    },
-  }
-}
-
-/** Broker settings of a dead-letter topic. */
-export const deadLetterSettings = (each: AnyTopic, group: string, prefix: string): TopicSettings => ({
-  name: deadLetterName(fullName(prefix, each), group),
-  partitions: 1,
-  config: {
-    'cleanup.policy': 'delete',
-    'retention.ms': String(deadLetterRetention_ms),
-    'max.message.bytes': String(answerBytes),
-  },
-})
-
-const asBuffer = (bytes: Uint8Array): Buffer =>
-  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-
-/**
- * The record that carries an event to its topic.
- * @param beside the partition of the event that this one follows from
- */
-export const recordOf = <T extends AnyTopic>(
-  prefix: string,
-  each: T,
-  event: EventOf<T>,
-  instance?: string,
-  beside?: number,
-): OutgoingRecord => {
-  const bytes = asBuffer(each.encode(event))
-  const value = each.packed === undefined ? bytes : packEvents([bytes])
-  const partition = each.beside ? beside : each.lane?.(event)
-  const record = { topic: fullName(prefix, each, instance), key: each.key(event), value }
-  return partition === undefined ? record : { ...record, partition }
-}
-
-/**
- * The bytes of each event in a record of this topic.
- * @throws RangeError where a packed record is cut
- */
-export const eventsIn = (each: AnyTopic, value: Buffer): Buffer[] =>
-  each.packed === undefined ? [value] : unpackEvents(value)

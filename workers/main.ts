@@ -12,9 +12,16 @@ import type { AnyWorker, WorkerDefinition } from './kit/worker.js'
 import { login } from './login.worker.js'
 import { messageStore } from './message-store.worker.js'
 import { offlinePush, offlinePush10s, offlinePush60s, offlinePush600s } from './offline-push.worker.js'
+import { pushBroadcast } from './push-broadcast.worker.js'
+import { pushCheck5s, pushCheck15s } from './push-check.worker.js'
+import { pushFanout } from './push-fanout.worker.js'
+import { pushLogin } from './push-login.worker.js'
+import { pushStatus } from './push-status.worker.js'
+import { pushTracker } from './push-tracker.worker.js'
 import { queries } from './queries.worker.js'
 import { readMarker } from './read-marker.worker.js'
 import { robots, robots5s, robots30s, robots120s } from './robots.worker.js'
+import { s2cPush } from './s2c-push.worker.js'
 import { sessionSettings } from './session-settings.worker.js'
 import { users } from './users.worker.js'
 
@@ -35,6 +42,16 @@ export const workerRoles = {
   files: [files],
   robots: [robots, robots5s, robots30s, robots120s],
   contacts: [contacts],
+  's2c-push': [
+    s2cPush,
+    pushFanout,
+    pushBroadcast,
+    pushTracker,
+    pushCheck5s,
+    pushCheck15s,
+    pushLogin,
+    pushStatus,
+  ],
 } as const satisfies Record<string, readonly AnyWorker[]>
 
 export type WorkerRole = keyof typeof workerRoles

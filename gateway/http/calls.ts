@@ -51,6 +51,13 @@ export interface Calls {
     topic: T,
     events: (origin: Origin) => readonly EventOf<T>[],
   ): Promise<void>
+  /** As `ask`, of what is answered with JSON; rejects with the Fault that the worker answered. */
+  askJson<T extends AnyTopic>(
+    request: FastifyRequest,
+    userId: number,
+    topic: T,
+    event: (origin: Origin) => EventOf<T>,
+  ): Promise<{ readonly status: number; readonly body: unknown }>
   /** An operation on users. Rejects with the Fault that the worker answered. @param userId 0: no one user */
   onUser<O extends UserOperation>(
     request: FastifyRequest,
@@ -184,6 +191,11 @@ export function createCalls(context: HttpContext): Calls {
   return {
     ask,
     tell,
+
+    async askJson(request, userId, topic, event) {
+      const packet = await ask(request, userId, topic, event)
+      return { status: packet.http_status ?? 500, body: answeredJson(packet) }
+    },
 
     onUser: async (request, userId, operation, given) =>
       userAnswer.parse(await operate(request, userId, topics.requestUser, operation, given)),

@@ -134,7 +134,7 @@ export const docsPage = `<!doctype html>
 <style>${style}</style>
 <h1>CoffeeChat API</h1>
 <p id="about"></p>
-<p>Described by <a href="/openapi.json">/openapi.json</a> (OpenAPI 3.1).</p>
+<p>Described by <a href="/openapi.json">/openapi.json</a> (OpenAPI 3.1); the topics are at <a href="/docs/topics">/docs/topics</a>.</p>
 <form><label>API key, or a user's token <input id="key" type="password" autocomplete="off"></label></form>
 <div id="calls"></div>
 <script type="module">${script}</script>

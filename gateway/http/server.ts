@@ -22,7 +22,9 @@ import { groupRoutes } from './routes/groups.js'
 import { messageRoutes } from './routes/messages.js'
 import { notificationRoutes } from './routes/notifications.js'
 import { operationRoutes } from './routes/operations.js'
+import { pushRoutes } from './routes/pushes.js'
 import { readingRoutes } from './routes/reading.js'
+import { reportRoutes } from './routes/reports.js'
 import { sessionSettingsRoutes } from './routes/session-settings.js'
 import { userRoutes } from './routes/users.js'
 
@@ -170,6 +172,8 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
     contactRoutes,
     chatRoutes,
     fileRoutes,
+    pushRoutes,
+    reportRoutes,
   ])
     add(api as Api, rest)
   return api

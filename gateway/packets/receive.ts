@@ -20,7 +20,9 @@ import { msgById } from './msg-by-id.js'
 import { msgData } from './msg-data.js'
 import { msgDataAck } from './msg-data-ack.js'
 import { msgReadAck } from './msg-read-ack.js'
+import { pushDataAck } from './push-ack.js'
 import { receipts } from './receipts.js'
+import { report } from './report.js'
 import { sessionList } from './session-list.js'
 import { sessionUpdate } from './session-update.js'
 import { sync } from './sync.js'
@@ -45,6 +47,8 @@ const verbs: { readonly [Name in CommandName]?: Verb<Name> } = {
   GET_RECEIPTS_REQ: receipts,
   SYNC_REQ: sync,
   SESSION_UPDATE_REQ: sessionUpdate,
+  REPORT_REQ: report,
+  PUSH_DATA_ACK: pushDataAck,
 }
 
 const packetCounts = Object.fromEntries(

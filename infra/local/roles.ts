@@ -18,4 +18,5 @@ export const roleNames = [
   'files',
   'robots',
   'contacts',
+  's2c-push',
 ] as const

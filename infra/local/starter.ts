@@ -1,6 +1,7 @@
 /** `npm start`, once the checkout is prepared: brings the whole stack up and stays until it is to go down. */
 import { join, resolve } from 'node:path'
-import { type Config, describeSettings, readConfig } from '../../schemas/config.js'
+import { type Config, readConfig } from '../../schemas/config.js'
+import { describeSettings } from '../../schemas/settings-text.js'
 import { type Backing, startBacking } from './backing.js'
 import { type Command, help, readCommand } from './commands.js'
 import { startEchoRobot } from './echo-robot.js'

@@ -219,6 +219,20 @@ CREATE TABLE im_message_send_2 PARTITION OF im_message_send FOR VALUES WITH (mod
 
 CREATE TABLE im_message_send_3 PARTITION OF im_message_send FOR VALUES WITH (modulus 4, remainder 3) WITH (fillfactor=90);
 
+CREATE TABLE im_push (
+  push_id text COLLATE "C" NOT NULL,
+  place text NOT NULL,
+  digest text NOT NULL,
+  push_type text NOT NULL,
+  payload bytea NOT NULL,
+  offline text NOT NULL,
+  title text,
+  body text,
+  created bigint NOT NULL,
+  expires bigint NOT NULL,
+  CONSTRAINT im_push_pkey PRIMARY KEY (push_id)
+);
+
 CREATE TABLE im_push_ledger (
   reader_id bigint NOT NULL,
   device text COLLATE "C" NOT NULL,
@@ -237,6 +251,20 @@ CREATE TABLE im_push_ledger (
   round integer NOT NULL DEFAULT 0,
   CONSTRAINT im_push_ledger_pkey PRIMARY KEY (reader_id, device, from_id, client_msg_id)
 );
+
+CREATE TABLE im_push_receiver (
+  push_id text COLLATE "C" NOT NULL,
+  user_id bigint NOT NULL,
+  state text NOT NULL,
+  reason text,
+  sent_at bigint,
+  sent_to text COLLATE "C",
+  acked_at bigint,
+  acked_by text COLLATE "C",
+  expires bigint NOT NULL,
+  updated bigint NOT NULL,
+  CONSTRAINT im_push_receiver_pkey PRIMARY KEY (push_id, user_id)
+) WITH (fillfactor=60);
 
 CREATE TABLE im_push_settings (
   user_id bigint NOT NULL,
@@ -366,7 +394,13 @@ CREATE INDEX im_message_send_3_from_id_to_id_msg_id_idx ON public.im_message_sen
 
 CREATE INDEX im_message_send_history ON ONLY public.im_message_send USING btree (from_id, to_id, msg_id);
 
+CREATE INDEX im_push_age ON public.im_push USING btree (created);
+
 CREATE INDEX im_push_ledger_newest ON public.im_push_ledger USING btree (reader_id, created);
+
+CREATE INDEX im_push_receiver_expiry ON public.im_push_receiver USING btree (expires) WHERE (state = 'stored'::text);
+
+CREATE INDEX im_push_receiver_waiting ON public.im_push_receiver USING btree (user_id, push_id) WHERE (state = ANY (ARRAY['open'::text, 'stored'::text]));
 
 CREATE INDEX im_push_token_installation ON public.im_push_token USING btree (provider, md5(token));
 

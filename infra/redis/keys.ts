@@ -17,6 +17,7 @@
  * | push-rate:{user}|device | string | 60 s | notifications of one device in this minute       | offline-push |
  * | workers                | hash   | 10 s   | role|process → ms:database                         | every worker process |
  * | login-failures:user:{user}, login-failures:address:{address} | string | 60 s | wrong tokens | login |
+ * | report:{user}:{id}     | string | 1 day  | this report was published                          | gateways |
  * | lock:{name}            | string | its limit | token of the holder                             | presence |
  *
  * ¹ emptied by gateways and by the presence sweep, which takes ended gates offline.
@@ -39,6 +40,7 @@ export const redisKeys = (prefix: string) => ({
   workers: `${prefix}workers`,
   failuresOfUser: (userId: number) => `${prefix}login-failures:user:{${userId}}`,
   failuresOfAddress: (address: string) => `${prefix}login-failures:address:{${address}}`,
+  report: (userId: string, reportId: string) => `${prefix}report:{${userId}}:${reportId}`,
   lock: (name: string) => `${prefix}lock:{${name}}`,
 })
 

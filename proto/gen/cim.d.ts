@@ -7035,8 +7035,466 @@ export namespace CIM {
 /** Namespace coffeechat. */
 export namespace coffeechat {
 
+    /** Namespace business. */
+    namespace business {
+
+        /**
+         * Properties of a PushRequested.
+         * @deprecated Use coffeechat.business.PushRequested.$Properties instead.
+         */
+        interface IPushRequested extends coffeechat.business.PushRequested.$Properties {
+        }
+
+        /** Represents a PushRequested. */
+        class PushRequested {
+
+            /**
+             * Constructs a new PushRequested.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.business.PushRequested.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** PushRequested push_id. */
+            push_id: (string|null);
+
+            /** PushRequested push_type. */
+            push_type: (string|null);
+
+            /** PushRequested to. */
+            to: (coffeechat.business.PushReceivers|null);
+
+            /** PushRequested payload. */
+            payload: (Uint8Array|null);
+
+            /** PushRequested offline. */
+            offline: (string|null);
+
+            /** PushRequested title. */
+            title: (string|null);
+
+            /** PushRequested body. */
+            body: (string|null);
+
+            /** PushRequested ttl_seconds. */
+            ttl_seconds: (number|null);
+
+            /**
+             * Encodes the specified PushRequested message. Does not implicitly {@link coffeechat.business.PushRequested.verify|verify} messages.
+             * @param message PushRequested message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.business.PushRequested.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a PushRequested message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.business.PushRequested & coffeechat.business.PushRequested.$Shape} PushRequested
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.business.PushRequested & coffeechat.business.PushRequested.$Shape;
+        }
+
+        namespace PushRequested {
+
+            /** Properties of a PushRequested. */
+            interface $Properties {
+
+                /** PushRequested push_id */
+                push_id?: (string|null);
+
+                /** PushRequested push_type */
+                push_type?: (string|null);
+
+                /** PushRequested to */
+                to?: (coffeechat.business.PushReceivers.$Properties|null);
+
+                /** PushRequested payload */
+                payload?: (Uint8Array|null);
+
+                /** PushRequested offline */
+                offline?: (string|null);
+
+                /** PushRequested title */
+                title?: (string|null);
+
+                /** PushRequested body */
+                body?: (string|null);
+
+                /** PushRequested ttl_seconds */
+                ttl_seconds?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a PushRequested. */
+            type $Shape = coffeechat.business.PushRequested.$Properties;
+        }
+
+        /**
+         * Properties of a PushReceivers.
+         * @deprecated Use coffeechat.business.PushReceivers.$Properties instead.
+         */
+        interface IPushReceivers extends coffeechat.business.PushReceivers.$Properties {
+        }
+
+        /** Represents a PushReceivers. */
+        class PushReceivers {
+
+            /**
+             * Constructs a new PushReceivers.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.business.PushReceivers.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** PushReceivers user_ids. */
+            user_ids: number[];
+
+            /** PushReceivers group_id. */
+            group_id: (number|null);
+
+            /** PushReceivers online. */
+            online: (boolean|null);
+
+            /**
+             * Encodes the specified PushReceivers message. Does not implicitly {@link coffeechat.business.PushReceivers.verify|verify} messages.
+             * @param message PushReceivers message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.business.PushReceivers.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a PushReceivers message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.business.PushReceivers & coffeechat.business.PushReceivers.$Shape} PushReceivers
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.business.PushReceivers & coffeechat.business.PushReceivers.$Shape;
+        }
+
+        namespace PushReceivers {
+
+            /** Properties of a PushReceivers. */
+            interface $Properties {
+
+                /** PushReceivers user_ids */
+                user_ids?: number[];
+
+                /** PushReceivers group_id */
+                group_id?: (number|null);
+
+                /** PushReceivers online */
+                online?: (boolean|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a PushReceivers. */
+            type $Shape = coffeechat.business.PushReceivers.$Properties;
+        }
+    }
+
     /** Namespace event. */
     namespace event {
+
+        /**
+         * Properties of a PushChunk.
+         * @deprecated Use coffeechat.event.PushChunk.$Properties instead.
+         */
+        interface IPushChunk extends coffeechat.event.PushChunk.$Properties {
+        }
+
+        /** Represents a PushChunk. */
+        class PushChunk {
+
+            /**
+             * Constructs a new PushChunk.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.PushChunk.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** PushChunk push_id. */
+            push_id: string;
+
+            /** PushChunk user_id. */
+            user_id: number[];
+
+            /**
+             * Encodes the specified PushChunk message. Does not implicitly {@link coffeechat.event.PushChunk.verify|verify} messages.
+             * @param message PushChunk message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.PushChunk.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a PushChunk message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.PushChunk & coffeechat.event.PushChunk.$Shape} PushChunk
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.PushChunk & coffeechat.event.PushChunk.$Shape;
+        }
+
+        namespace PushChunk {
+
+            /** Properties of a PushChunk. */
+            interface $Properties {
+
+                /** PushChunk push_id */
+                push_id: string;
+
+                /** PushChunk user_id */
+                user_id?: number[];
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a PushChunk. */
+            type $Shape = coffeechat.event.PushChunk.$Properties;
+        }
+
+        /**
+         * Properties of a PushReached.
+         * @deprecated Use coffeechat.event.PushReached.$Properties instead.
+         */
+        interface IPushReached extends coffeechat.event.PushReached.$Properties {
+        }
+
+        /** Represents a PushReached. */
+        class PushReached {
+
+            /**
+             * Constructs a new PushReached.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.PushReached.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** PushReached login. */
+            login: coffeechat.event.Login;
+
+            /** PushReached push_id. */
+            push_id: string;
+
+            /** PushReached step. */
+            step: coffeechat.event.PushStep;
+
+            /** PushReached time. */
+            time: number;
+
+            /**
+             * Encodes the specified PushReached message. Does not implicitly {@link coffeechat.event.PushReached.verify|verify} messages.
+             * @param message PushReached message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.PushReached.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a PushReached message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.PushReached & coffeechat.event.PushReached.$Shape} PushReached
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.PushReached & coffeechat.event.PushReached.$Shape;
+        }
+
+        namespace PushReached {
+
+            /** Properties of a PushReached. */
+            interface $Properties {
+
+                /** PushReached login */
+                login: coffeechat.event.Login.$Properties;
+
+                /** PushReached push_id */
+                push_id: string;
+
+                /** PushReached step */
+                step: coffeechat.event.PushStep;
+
+                /** PushReached time */
+                time: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a PushReached. */
+            type $Shape = coffeechat.event.PushReached.$Properties;
+        }
+
+        /** PushStep enum. */
+        enum PushStep {
+
+            /** PUSH_STEP_WRITTEN value */
+            PUSH_STEP_WRITTEN = 1,
+
+            /** PUSH_STEP_ACKED value */
+            PUSH_STEP_ACKED = 2
+        }
+
+        /**
+         * Properties of a PushStatusRequested.
+         * @deprecated Use coffeechat.event.PushStatusRequested.$Properties instead.
+         */
+        interface IPushStatusRequested extends coffeechat.event.PushStatusRequested.$Properties {
+        }
+
+        /** Represents a PushStatusRequested. */
+        class PushStatusRequested {
+
+            /**
+             * Constructs a new PushStatusRequested.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.PushStatusRequested.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** PushStatusRequested origin. */
+            origin: coffeechat.event.Origin;
+
+            /** PushStatusRequested push_id. */
+            push_id: string;
+
+            /** PushStatusRequested after. */
+            after: number;
+
+            /** PushStatusRequested limit. */
+            limit: number;
+
+            /**
+             * Encodes the specified PushStatusRequested message. Does not implicitly {@link coffeechat.event.PushStatusRequested.verify|verify} messages.
+             * @param message PushStatusRequested message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.PushStatusRequested.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a PushStatusRequested message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.PushStatusRequested & coffeechat.event.PushStatusRequested.$Shape} PushStatusRequested
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.PushStatusRequested & coffeechat.event.PushStatusRequested.$Shape;
+        }
+
+        namespace PushStatusRequested {
+
+            /** Properties of a PushStatusRequested. */
+            interface $Properties {
+
+                /** PushStatusRequested origin */
+                origin: coffeechat.event.Origin.$Properties;
+
+                /** PushStatusRequested push_id */
+                push_id: string;
+
+                /** PushStatusRequested after */
+                after: number;
+
+                /** PushStatusRequested limit */
+                limit: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a PushStatusRequested. */
+            type $Shape = coffeechat.event.PushStatusRequested.$Properties;
+        }
+
+        /**
+         * Properties of a PushCheck.
+         * @deprecated Use coffeechat.event.PushCheck.$Properties instead.
+         */
+        interface IPushCheck extends coffeechat.event.PushCheck.$Properties {
+        }
+
+        /** Represents a PushCheck. */
+        class PushCheck {
+
+            /**
+             * Constructs a new PushCheck.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.PushCheck.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** PushCheck push_id. */
+            push_id: string;
+
+            /** PushCheck user_id. */
+            user_id: number[];
+
+            /**
+             * Encodes the specified PushCheck message. Does not implicitly {@link coffeechat.event.PushCheck.verify|verify} messages.
+             * @param message PushCheck message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.PushCheck.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a PushCheck message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.PushCheck & coffeechat.event.PushCheck.$Shape} PushCheck
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.PushCheck & coffeechat.event.PushCheck.$Shape;
+        }
+
+        namespace PushCheck {
+
+            /** Properties of a PushCheck. */
+            interface $Properties {
+
+                /** PushCheck push_id */
+                push_id: string;
+
+                /** PushCheck user_id */
+                user_id?: number[];
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a PushCheck. */
+            type $Shape = coffeechat.event.PushCheck.$Properties;
+        }
 
         /**
          * Properties of a Device.
@@ -7726,6 +8184,9 @@ export namespace coffeechat {
             /** OutboundPacket repeated. */
             repeated: (boolean|null);
 
+            /** OutboundPacket push_id. */
+            push_id: (string|null);
+
             /**
              * Encodes the specified OutboundPacket message. Does not implicitly {@link coffeechat.event.OutboundPacket.verify|verify} messages.
              * @param message OutboundPacket message or plain object to encode
@@ -7776,6 +8237,9 @@ export namespace coffeechat {
 
                 /** OutboundPacket repeated */
                 repeated?: (boolean|null);
+
+                /** OutboundPacket push_id */
+                push_id?: (string|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -8377,6 +8841,9 @@ export namespace coffeechat {
             /** PushTriggered msg_type. */
             msg_type: (number|null);
 
+            /** PushTriggered notice. */
+            notice: (coffeechat.event.PushNotice|null);
+
             /**
              * Encodes the specified PushTriggered message. Does not implicitly {@link coffeechat.event.PushTriggered.verify|verify} messages.
              * @param message PushTriggered message or plain object to encode
@@ -8419,12 +8886,78 @@ export namespace coffeechat {
                 /** PushTriggered msg_type */
                 msg_type?: (number|null);
 
+                /** PushTriggered notice */
+                notice?: (coffeechat.event.PushNotice.$Properties|null);
+
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
             }
 
             /** Shape of a PushTriggered. */
             type $Shape = coffeechat.event.PushTriggered.$Properties;
+        }
+
+        /**
+         * Properties of a PushNotice.
+         * @deprecated Use coffeechat.event.PushNotice.$Properties instead.
+         */
+        interface IPushNotice extends coffeechat.event.PushNotice.$Properties {
+        }
+
+        /** Represents a PushNotice. */
+        class PushNotice {
+
+            /**
+             * Constructs a new PushNotice.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.PushNotice.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** PushNotice title. */
+            title: string;
+
+            /** PushNotice body. */
+            body: string;
+
+            /**
+             * Encodes the specified PushNotice message. Does not implicitly {@link coffeechat.event.PushNotice.verify|verify} messages.
+             * @param message PushNotice message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.PushNotice.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a PushNotice message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.PushNotice & coffeechat.event.PushNotice.$Shape} PushNotice
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.PushNotice & coffeechat.event.PushNotice.$Shape;
+        }
+
+        namespace PushNotice {
+
+            /** Properties of a PushNotice. */
+            interface $Properties {
+
+                /** PushNotice title */
+                title: string;
+
+                /** PushNotice body */
+                body: string;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a PushNotice. */
+            type $Shape = coffeechat.event.PushNotice.$Properties;
         }
 
         /**

@@ -10141,9 +10141,696 @@ export const coffeechat = $root.coffeechat = (() => {
 
     const coffeechat = {};
 
+    coffeechat.business = (function() {
+
+        const business = {};
+
+        business.PushRequested = (function() {
+
+            const PushRequested = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            PushRequested.prototype.push_id = null;
+            PushRequested.prototype.push_type = null;
+            PushRequested.prototype.to = null;
+            PushRequested.prototype.payload = null;
+            PushRequested.prototype.offline = null;
+            PushRequested.prototype.title = null;
+            PushRequested.prototype.body = null;
+            PushRequested.prototype.ttl_seconds = null;
+
+            PushRequested.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.push_id != null && $Object.hasOwnProperty.call(message, "push_id"))
+                    writer.uint32(10).string(message.push_id);
+                if (message.push_type != null && $Object.hasOwnProperty.call(message, "push_type"))
+                    writer.uint32(18).string(message.push_type);
+                if (message.to != null && $Object.hasOwnProperty.call(message, "to"))
+                    $root.coffeechat.business.PushReceivers.encode(message.to, writer.uint32(26).fork(), _depth + 1).ldelim();
+                if (message.payload != null && $Object.hasOwnProperty.call(message, "payload"))
+                    writer.uint32(34).bytes(message.payload);
+                if (message.offline != null && $Object.hasOwnProperty.call(message, "offline"))
+                    writer.uint32(42).string(message.offline);
+                if (message.title != null && $Object.hasOwnProperty.call(message, "title"))
+                    writer.uint32(50).string(message.title);
+                if (message.body != null && $Object.hasOwnProperty.call(message, "body"))
+                    writer.uint32(58).string(message.body);
+                if (message.ttl_seconds != null && $Object.hasOwnProperty.call(message, "ttl_seconds"))
+                    writer.uint32(64).uint32(message.ttl_seconds);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            PushRequested.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.business.PushRequested();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.push_id = reader.string();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.push_type = reader.string();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.to = $root.coffeechat.business.PushReceivers.decode(reader, reader.size(), $undefined, _depth + 1, message.to);
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            message.payload = reader.bytes();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.offline = reader.string();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                break;
+                            message.title = reader.string();
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 2)
+                                break;
+                            message.body = reader.string();
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 0)
+                                break;
+                            message.ttl_seconds = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return PushRequested;
+        })();
+
+        business.PushReceivers = (function() {
+
+            const PushReceivers = function (properties) {
+                this.user_ids = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            PushReceivers.prototype.user_ids = $util.emptyArray;
+            PushReceivers.prototype.group_id = null;
+            PushReceivers.prototype.online = null;
+
+            PushReceivers.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.user_ids != null && message.user_ids.length)
+                    for (let i = 0; i < message.user_ids.length; ++i)
+                        writer.uint32(8).uint64(message.user_ids[i]);
+                if (message.group_id != null && $Object.hasOwnProperty.call(message, "group_id"))
+                    writer.uint32(16).uint64(message.group_id);
+                if (message.online != null && $Object.hasOwnProperty.call(message, "online"))
+                    writer.uint32(24).bool(message.online);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            PushReceivers.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.business.PushReceivers();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType === 2) {
+                                if (!(message.user_ids && message.user_ids.length))
+                                    message.user_ids = [];
+                                reader.uint64s(message.user_ids);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.user_ids && message.user_ids.length))
+                                message.user_ids = [];
+                            message.user_ids.push(reader.uint64());
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.group_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.online = reader.bool();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return PushReceivers;
+        })();
+
+        return business;
+    })();
+
     coffeechat.event = (function() {
 
         const event = {};
+
+        event.PushChunk = (function() {
+
+            const PushChunk = function (properties) {
+                this.user_id = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            PushChunk.prototype.push_id = "";
+            PushChunk.prototype.user_id = $util.emptyArray;
+
+            PushChunk.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(10).string(message.push_id);
+                if (message.user_id != null && message.user_id.length)
+                    for (let i = 0; i < message.user_id.length; ++i)
+                        writer.uint32(16).uint64(message.user_id[i]);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            PushChunk.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.PushChunk();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.push_id = reader.string();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType === 2) {
+                                if (!(message.user_id && message.user_id.length))
+                                    message.user_id = [];
+                                reader.uint64s(message.user_id);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.user_id && message.user_id.length))
+                                message.user_id = [];
+                            message.user_id.push(reader.uint64());
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "push_id"))
+                    throw $util.ProtocolError("missing required 'push_id'", { instance: message });
+                return message;
+            };
+
+            return PushChunk;
+        })();
+
+        event.PushReached = (function() {
+
+            const PushReached = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            PushReached.prototype.login = null;
+            PushReached.prototype.push_id = "";
+            PushReached.prototype.step = 1;
+            PushReached.prototype.time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            PushReached.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                $root.coffeechat.event.Login.encode(message.login, writer.uint32(10).fork(), _depth + 1).ldelim();
+                writer.uint32(18).string(message.push_id);
+                writer.uint32(24).int32(message.step);
+                writer.uint32(32).uint64(message.time);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            PushReached.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.PushReached();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.login = $root.coffeechat.event.Login.decode(reader, reader.size(), $undefined, _depth + 1, message.login);
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.push_id = reader.string();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.coffeechat.event.PushStep[value] !== $undefined)
+                                message.step = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.time = reader.uint64();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "login"))
+                    throw $util.ProtocolError("missing required 'login'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "push_id"))
+                    throw $util.ProtocolError("missing required 'push_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "step"))
+                    throw $util.ProtocolError("missing required 'step'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "time"))
+                    throw $util.ProtocolError("missing required 'time'", { instance: message });
+                return message;
+            };
+
+            return PushReached;
+        })();
+
+        event.PushStep = (function() {
+            const valuesById = $Object.create(null), values = $Object.create(valuesById);
+            values[valuesById[1] = "PUSH_STEP_WRITTEN"] = 1;
+            values[valuesById[2] = "PUSH_STEP_ACKED"] = 2;
+            return values;
+        })();
+
+        event.PushStatusRequested = (function() {
+
+            const PushStatusRequested = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            PushStatusRequested.prototype.origin = null;
+            PushStatusRequested.prototype.push_id = "";
+            PushStatusRequested.prototype.after = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            PushStatusRequested.prototype.limit = 0;
+
+            PushStatusRequested.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                $root.coffeechat.event.Origin.encode(message.origin, writer.uint32(10).fork(), _depth + 1).ldelim();
+                writer.uint32(18).string(message.push_id);
+                writer.uint32(24).uint64(message.after);
+                writer.uint32(32).uint32(message.limit);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            PushStatusRequested.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.PushStatusRequested();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.origin = $root.coffeechat.event.Origin.decode(reader, reader.size(), $undefined, _depth + 1, message.origin);
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.push_id = reader.string();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.after = reader.uint64();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.limit = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "origin"))
+                    throw $util.ProtocolError("missing required 'origin'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "push_id"))
+                    throw $util.ProtocolError("missing required 'push_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "after"))
+                    throw $util.ProtocolError("missing required 'after'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "limit"))
+                    throw $util.ProtocolError("missing required 'limit'", { instance: message });
+                return message;
+            };
+
+            return PushStatusRequested;
+        })();
+
+        event.PushCheck = (function() {
+
+            const PushCheck = function (properties) {
+                this.user_id = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            PushCheck.prototype.push_id = "";
+            PushCheck.prototype.user_id = $util.emptyArray;
+
+            PushCheck.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(10).string(message.push_id);
+                if (message.user_id != null && message.user_id.length)
+                    for (let i = 0; i < message.user_id.length; ++i)
+                        writer.uint32(16).uint64(message.user_id[i]);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            PushCheck.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.PushCheck();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.push_id = reader.string();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType === 2) {
+                                if (!(message.user_id && message.user_id.length))
+                                    message.user_id = [];
+                                reader.uint64s(message.user_id);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.user_id && message.user_id.length))
+                                message.user_id = [];
+                            message.user_id.push(reader.uint64());
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "push_id"))
+                    throw $util.ProtocolError("missing required 'push_id'", { instance: message });
+                return message;
+            };
+
+            return PushCheck;
+        })();
 
         event.Device = (function() {
 
@@ -11120,6 +11807,7 @@ export const coffeechat = $root.coffeechat = (() => {
             OutboundPacket.prototype.delay_ms = null;
             OutboundPacket.prototype.msg_type = null;
             OutboundPacket.prototype.repeated = null;
+            OutboundPacket.prototype.push_id = null;
 
             OutboundPacket.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -11146,6 +11834,8 @@ export const coffeechat = $root.coffeechat = (() => {
                     writer.uint32(64).uint32(message.msg_type);
                 if (message.repeated != null && $Object.hasOwnProperty.call(message, "repeated"))
                     writer.uint32(72).bool(message.repeated);
+                if (message.push_id != null && $Object.hasOwnProperty.call(message, "push_id"))
+                    writer.uint32(82).string(message.push_id);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -11233,6 +11923,12 @@ export const coffeechat = $root.coffeechat = (() => {
                             if (wireType !== 0)
                                 break;
                             message.repeated = reader.bool();
+                            continue;
+                        }
+                    case 10: {
+                            if (wireType !== 2)
+                                break;
+                            message.push_id = reader.string();
                             continue;
                         }
                     }
@@ -12095,6 +12791,7 @@ export const coffeechat = $root.coffeechat = (() => {
             PushTriggered.prototype.reason = 1;
             PushTriggered.prototype.time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             PushTriggered.prototype.msg_type = null;
+            PushTriggered.prototype.notice = null;
 
             PushTriggered.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -12110,6 +12807,8 @@ export const coffeechat = $root.coffeechat = (() => {
                 writer.uint32(40).uint64(message.time);
                 if (message.msg_type != null && $Object.hasOwnProperty.call(message, "msg_type"))
                     writer.uint32(48).uint32(message.msg_type);
+                if (message.notice != null && $Object.hasOwnProperty.call(message, "notice"))
+                    $root.coffeechat.event.PushNotice.encode(message.notice, writer.uint32(58).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -12185,6 +12884,12 @@ export const coffeechat = $root.coffeechat = (() => {
                             message.msg_type = reader.uint32();
                             continue;
                         }
+                    case 7: {
+                            if (wireType !== 2)
+                                break;
+                            message.notice = $root.coffeechat.event.PushNotice.decode(reader, reader.size(), $undefined, _depth + 1, message.notice);
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -12213,6 +12918,96 @@ export const coffeechat = $root.coffeechat = (() => {
             };
 
             return PushTriggered;
+        })();
+
+        event.PushNotice = (function() {
+
+            const PushNotice = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            PushNotice.prototype.title = "";
+            PushNotice.prototype.body = "";
+
+            PushNotice.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(10).string(message.title);
+                writer.uint32(18).string(message.body);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            PushNotice.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.PushNotice();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.title = reader.string();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.body = reader.string();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "title"))
+                    throw $util.ProtocolError("missing required 'title'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "body"))
+                    throw $util.ProtocolError("missing required 'body'", { instance: message });
+                return message;
+            };
+
+            return PushNotice;
         })();
 
         event.PushRetry = (function() {

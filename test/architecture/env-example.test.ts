@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { envExample, readConfig, settings } from '../../schemas/config.js'
+import { readConfig, settings } from '../../schemas/config.js'
+import { envExample } from '../../schemas/settings-text.js'
 import { read } from './checkout.js'
 
 test('.env.example lists every setting with its default', () => {

@@ -1,7 +1,7 @@
 /** `npm run picture`, `env-example` and `client-protocol`: writes what tests compare. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { envExample } from '../../schemas/config.js'
+import { envExample } from '../../schemas/settings-text.js'
 import { read, root } from './checkout.js'
 
 const texts: Record<string, () => Promise<string>> = {

@@ -204,7 +204,7 @@ test("an unknown command, the server's own and those not served yet are UNKNOWN_
   const client = await online()
   client.write(writePacket(0x0401, 3, Buffer.alloc(0)))
   client.send('KICK_NOTIFY', 4, { user_id: 1, client_type: 1, reason: 1 })
-  client.write(writePacket(0x0801, 5, Buffer.alloc(0)))
+  client.write(writePacket(0x0321, 5, Buffer.alloc(0)))
   for (const seq of [3, 4, 5])
     assert.equal((await refused(client, CIMErrorCode.kCIM_ERR_UNKNOWN_COMMAND)).seq_num, seq)
   await stays(client)

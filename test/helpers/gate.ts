@@ -6,6 +6,7 @@ import type {
   GateLease,
   PageFiles,
   RegisteredLogin,
+  ReportLedger,
 } from '../../gateway/ports.js'
 import { createFolderStore } from '../../infra/files/folder.js'
 import { CIM, coffeechat } from '../../proto/index.js'
@@ -21,6 +22,9 @@ const prefix = 'im.'
 const identity = { gate_id: 'gate-1', gate_epoch: 1_700_000_000_000 }
 
 type Answer = 'held' | 'restored' | 'fenced'
+
+const ports = { TCP_PORT: '0', HTTP_PORT: '0', DRAIN_MS: '0', API_KEY: 'key' }
+const reportLedger: ReportLedger = { isPublished: async () => false, published: async () => {} }
 
 export interface TestGate {
   readonly tcp: number
@@ -115,13 +119,13 @@ export async function startTestGate(
     remove: async (logins) => logins.map((login) => removed.push(login) > 0),
     announced: async () => {},
   }
-  const ports = { TCP_PORT: '0', HTTP_PORT: '0', DRAIN_MS: '0', API_KEY: 'key' }
   const gateway = await startGateway({
     config: readConfig({ ...ports, ...settings }),
     identity,
     bus,
     lease,
     presence,
+    reportLedger,
     directory: { live: async () => [] },
     health: { check: async () => ({ roles: [], database: true }) },
     tokens: { sign: () => '', verify: () => undefined },

@@ -211,15 +211,13 @@ function numberedAsSent(entries: readonly Entry[]): string[] {
 function deedsDone(deeds: readonly Deed[], { messages }: StoredGroups): string[] {
   const changes = grouped(changesOf(messages), ({ group_id }) => group_id)
   return deeds.flatMap((deed) => {
-    const found = (changes.get(deed.group_id) ?? [])
-      .map(told)
-      .some(
-        ({ notification: kind, data }) =>
-          kind === deed.notification &&
-          // Who invites a member is answered that it is so, whoever did it.
+    const found = (changes.get(deed.group_id) ?? []).map(told).some(
+      ({ notification: kind, data }) =>
+        kind === deed.notification &&
+        // Who invites a member is answered that it is so, whoever did it.
         (kind === 'group.members_added' || Number(data.operator) === deed.by) &&
-          deed.members.every((member) => data.members.includes(String(member))),
-      )
+        deed.members.every((member) => data.members.includes(String(member))),
+    )
     return found ? [] : [`${deed.by} was answered that ${deed.notification} of ${deed.members} is done`]
   })
 }

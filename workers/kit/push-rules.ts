@@ -60,6 +60,7 @@ export function suppressionOf(trigger: Trigger, facts: PushFacts, scene: PushSce
   const { target, message, state, acked } = facts
   if (!target.active) return 'deactivated'
   if (target.logged_out) return 'logged out'
+  if (trigger.notice) return disturbanceOf(false, target.settings, scene.now)
   if (message === undefined || state === undefined) return 'message is gone'
   // It does not count as unread either.
   if (message.msg_type === CIM.Def.CIMMsgType.kCIM_MSG_TYPE_NOTIFICATION) return 'a change of the group'
@@ -82,7 +83,8 @@ export function notificationOf(
   { target, message }: PushFacts,
   scene: PushScene,
 ): Omit<Notification, 'notification_id'> {
-  const { ref, reader_user_id, device } = trigger
+  const { ref, reader_user_id, device, notice } = trigger
+  if (notice) return noticeOf(trigger, notice, target, scene)
   const group = groupOf(ref.conversation)
   const sender = scene.senders.get(ref.from_user_id)?.nick_name ?? String(ref.from_user_id)
   const time = message?.stored_time ?? trigger.time
@@ -103,3 +105,24 @@ export function notificationOf(
     expires: time + scene.maxAge_ms,
   }
 }
+
+/** What a business wants to be shown (spec 3, push.requested): it is no message, so nobody hides its text. */
+const noticeOf = (
+  { ref, reader_user_id, device, time }: Trigger,
+  { title, body }: coffeechat.event.IPushNotice,
+  { unread_total }: PushTarget,
+  { maxAge_ms }: PushScene,
+): Omit<Notification, 'notification_id'> => ({
+  user_id: reader_user_id,
+  device,
+  title,
+  body,
+  badge: unread_total,
+  collapse_key: ref.conversation,
+  from_user_id: 0,
+  session_id: 0,
+  msg_id: ref.msg_id,
+  server_msg_id: 0,
+  time,
+  expires: time + maxAge_ms,
+})

@@ -161,10 +161,10 @@ function decode(
   for (const record of records) {
     if (!isForGroup(record.headers, worker.name)) continue
     try {
-      const { topic, partition, offset, timestamp, value } = record
+      const { topic, partition, offset, timestamp, value, headers } = record
       const place = { topic, partition, offset, appended: timestamp }
       for (const bytes of eventsIn(worker.consumes, value))
-        entries.push({ record, bytes, event: worker.consumes.decode(bytes), place })
+        entries.push({ record, bytes, event: worker.consumes.decode(bytes, headers), place })
     } catch (error) {
       rejected.push({
         record,

@@ -1,10 +1,12 @@
 /** What operators and probes ask: alive, able to serve, figures, the API's description. Open to anybody who is near. */
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { asyncApi } from '../../../schemas/asyncapi.js'
 import { docsPage, docsPolicy } from '../docs-page.js'
 import { errorSchema, Fault, serverBusy } from '../faults.js'
 import { createReadiness, readinessSchema } from '../readiness.js'
 import type { Api, Rest } from '../rest.js'
+import { topicsPage, topicsPolicy } from '../topics-page.js'
 
 const addresses = z.array(z.string())
 const open = { access: 'open' } as const
@@ -16,7 +18,7 @@ const isFromLoopback = ({ socket, headers }: FastifyRequest): boolean =>
   headers.forwarded === undefined
 
 export function operationRoutes(api: Api, { context }: Rest): void {
-  const { directory, exposition } = context
+  const { config, directory, exposition } = context
   const readiness = createReadiness(context)
 
   api.get(
@@ -54,6 +56,16 @@ export function operationRoutes(api: Api, { context }: Rest): void {
   )
 
   api.get('/openapi.json', { config: open, schema: { hide: true } }, () => api.swagger())
+
+  const topicsDocument = asyncApi(config.TOPIC_PREFIX, config.TOPIC_PARTITIONS)
+  api.get('/asyncapi.json', { config: open, schema: { hide: true } }, () => topicsDocument)
+
+  api.get('/docs/topics', { config: open, schema: { hide: true } }, (_request, reply) =>
+    reply
+      .type('text/html; charset=utf-8')
+      .header('content-security-policy', topicsPolicy)
+      .send(topicsPage(topicsDocument)),
+  )
 
   api.get(
     '/v1/gateways',

@@ -11,6 +11,8 @@ import type { FastifyInstance } from 'fastify'
 import type pg from 'pg'
 import type { HttpContext } from '../../../gateway/context.js'
 import { createApi } from '../../../gateway/http/server.js'
+import type { ReportLedger } from '../../../gateway/ports.js'
+import { createReports } from '../../../gateway/reports.js'
 import { createTargets, type Targets } from '../../../gateway/targets.js'
 import { createAddressSigner } from '../../../infra/files/address-signer.js'
 import { createFolderStore } from '../../../infra/files/folder.js'
@@ -220,6 +222,14 @@ function callingBus(ports: object, targets: Targets, world: World) {
   }
 }
 
+function reportsInMemory(): ReportLedger {
+  const published = new Set<string>()
+  return {
+    isPublished: async (user_id, report_id) => published.has(`${user_id} ${report_id}`),
+    published: async (user_id, report_id) => void published.add(`${user_id} ${report_id}`),
+  }
+}
+
 function contextOf(
   world: World,
   targets: Targets,
@@ -241,6 +251,7 @@ function contextOf(
     neededRoles: ['users'],
     targets,
     publish,
+    reports: createReports({ prefix: config.TOPIC_PREFIX, ledger: reportsInMemory(), publish }),
     isSuspended: () => world.suspended,
     isReady: () => true,
   }

@@ -1,0 +1,44 @@
+/** /asyncapi.json describes the topics of businesses, and is what the official parser takes. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { topicsPage } from '../../gateway/http/topics-page.js'
+import { asyncApi, externalTopics } from '../../schemas/asyncapi.js'
+import { topics } from '../../schemas/topics.js'
+import { findAsyncApiParser } from '../helpers/asyncapi-parser.js'
+
+const document = asyncApi('im.', 4)
+
+test('the official parser finds no error in it', async (t) => {
+  const found = findAsyncApiParser()
+  if ('missing' in found) return t.skip(found.missing)
+  const { diagnostics } = await found.parser.parse(JSON.stringify(document))
+  const errors = diagnostics.filter(({ severity }) => severity === 0)
+  assert.deepEqual(
+    errors.map(({ message, path }) => `${path.join('.')}: ${message}`),
+    [],
+  )
+})
+
+test('every topic that businesses read or write is a channel, and no other', () => {
+  const external = Object.values(topics).filter(({ external }) => external !== undefined)
+  assert.deepEqual(Object.keys(document.channels).sort(), external.map(({ name }) => name).sort())
+  assert.equal(document.channels['push.requested']?.address, 'im.push.requested')
+  assert.equal(document.operations['receive-push-requested']?.action, 'receive')
+  assert.equal(document.operations['send-push-result']?.action, 'send')
+})
+
+for (const { name, contract } of externalTopics)
+  test(`the example of ${name} is one`, () => {
+    const { success, error } = contract.schema.safeParse(contract.example)
+    assert.ok(success, error?.message)
+  })
+
+test('the page names each topic with its fields, and loads nothing from elsewhere', () => {
+  const page = topicsPage(document)
+  for (const { name, contract } of externalTopics) {
+    assert.ok(page.includes(`im.${name}`), name)
+    for (const field of Object.keys(contract.example))
+      assert.ok(page.includes(`<code>${field}</code>`), field)
+  }
+  assert.doesNotMatch(page, /(src|href)="(https?:)?\/\//)
+})

@@ -1,0 +1,75 @@
+/**
+ * What time does to pushes, by cron and beside the role `s2c-push`: stored ones expire, old ones are forgotten. Any
+ * number of processes may run it; a result is told again where one died between telling and marking.
+ */
+import type { Bus } from '../schemas/bus.js'
+import type { Logger } from '../schemas/log.js'
+import { recordOf, topics } from '../schemas/topics.js'
+import type { Locks } from './ports/presence.js'
+import type { PushAging } from './ports/pushes.js'
+
+const everySecond = '* * * * * *'
+const everyHour = '0 23 * * * *'
+const perStep = 500
+const lockLimit_ms = 30_000
+const kept_ms = 30 * 86_400_000
+
+export interface PushAgingSettings {
+  readonly aging: PushAging
+  readonly locks: Locks
+  readonly bus: Pick<Bus, 'producer'>
+  readonly prefix: string
+  /** Runs `job` by a cron expression; answers how to stop it. */
+  readonly schedule: (cron: string, job: () => Promise<void>) => () => void
+  readonly log: Logger
+}
+
+/** Starts both jobs; `stop` finishes the step in hand. */
+export async function startPushAging(settings: PushAgingSettings): Promise<{ stop(): Promise<void> }> {
+  const { aging, locks, bus, prefix, schedule, log } = settings
+  const producer = await bus.producer('push-aging')
+  let running: Promise<unknown> = Promise.resolve()
+
+  async function expire(): Promise<void> {
+    for (let some = perStep; some === perStep; ) {
+      const time = Date.now()
+      const overdue = await aging.overdue(time, perStep)
+      some = overdue.length
+      if (some === 0) return
+      await producer.publish(
+        overdue.map(({ push_id, user_id }) =>
+          recordOf(prefix, topics.pushResult, {
+            push_id,
+            user_id: String(user_id),
+            outcome: 'expired',
+            time,
+          }),
+        ),
+      )
+      await aging.expire(overdue, time)
+    }
+  }
+
+  async function forget(): Promise<void> {
+    while ((await aging.forget(Date.now() - kept_ms, perStep)) === perStep);
+  }
+
+  const alone = (name: string, work: () => Promise<void>) => () => {
+    const run = locks.once(name, lockLimit_ms, work).then(
+      () => {},
+      (error: unknown) => log.warn({ err: error }, `${name} failed; it is tried again`),
+    )
+    running = Promise.all([running, run])
+    return run
+  }
+  const stopExpiry = schedule(everySecond, alone('push-expiry', expire))
+  const stopForgetting = schedule(everyHour, alone('push-forgetting', forget))
+  return {
+    async stop() {
+      stopExpiry()
+      stopForgetting()
+      await running
+      await producer.close()
+    },
+  }
+}
