@@ -24,6 +24,11 @@ const groupTimes = { sessionTimeout: 8_000, rebalanceTimeout: 12_000 }
 const heartbeat_ms = { usual: 1_000, delayed: 300 }
 /** Small enough that a batch is handled well within a heartbeat; a larger record still comes, alone. */
 const fetchSizes = { minBytes: 1, maxBytesPerPartition: 512 * 1024, maxWaitTimeInMs: 250 }
+/**
+ * Of a consumer that has found nothing for a while: dozens of them, each asking four times a second, kept a fifth of a
+ * core busy. A record still comes at once; only a rebalance and a stop may take this much longer.
+ */
+const quiet = { afterFetches: 8, maxWait_ms: 1_000 }
 const relaxedFetch = { minBytes: 256 * 1024 }
 
 export interface ConsumerParts {
@@ -45,7 +50,7 @@ interface Context extends ConsumerParts {
   readonly ready: Signal
   /** Resolves when the consumer has begun to leave the group. */
   readonly leaving: Signal
-  readonly life: { stopping: boolean }
+  readonly life: { stopping: boolean; emptyFetches: number }
 }
 
 interface Signal {
@@ -102,12 +107,20 @@ async function commitDone({ options, membership, settings, groupId }: Context): 
 const seekTo = (kafka: KafkaConsumer, { topic, partition, offset }: TopicPartitionOffset) =>
   kafka.seek({ topic, partition, offset: String(offset) })
 
-function onFetched(context: Context, since: number, answers: readonly FetchAnswer[]): void {
+/** How long the next fetch may wait; whoever has to know soon that a partition is at its end never waits long. */
+function waitAfter({ life, options }: Context, answers: readonly FetchAnswer[]): number {
+  life.emptyFetches = answers.every(({ empty }) => empty) ? life.emptyFetches + 1 : 0
+  const inNoHurry = options.onIdle === undefined && options.delayMs === undefined
+  return inNoHurry && life.emptyFetches >= quiet.afterFetches ? quiet.maxWait_ms : fetchSizes.maxWaitTimeInMs
+}
+
+function onFetched(context: Context, since: number, answers: readonly FetchAnswer[]): number {
   const { membership, watchdog, ready, options } = context
   if (answers.length > 0 || membership.term().partitions.length === 0) watchdog.fetched()
   const idleSince = membership.fetched(since, answers)
   if (membership.isReady()) ready.resolve()
   if (idleSince !== undefined && !context.life.stopping) options.onIdle?.(idleSince)
+  return waitAfter(context, answers)
 }
 
 function onJoin(context: Context, assignment: Readonly<Record<string, readonly number[]>>): void {
@@ -227,7 +240,7 @@ async function connect(parts: ConsumerParts, options: ConsumerOptions): Promise<
   const { settings, admin } = parts
   const groupId = settings.prefix + options.group
   const startEnds = await readEnds(admin, options.topics)
-  const life = { stopping: false }
+  const life = { stopping: false, emptyFetches: 0 }
   const sockets = createSockets({ connect: settings.connect, silence_ms })
   const kafka = createClient(settings, sockets, request_ms).consumer({
     groupId,

@@ -12,6 +12,7 @@ interface FetchedBatch {
 
 interface ConsumerGroup {
   memberId: string | null
+  maxWaitTime: number
   fetch(nodeId: number): Promise<FetchedBatch[]>
 }
 
@@ -22,7 +23,8 @@ export interface FetchAnswer {
   readonly empty: boolean
 }
 
-type Observer = (since: number, answers: readonly FetchAnswer[]) => void
+/** Answers how long (ms) the next fetch may wait for a first record. */
+type Observer = (since: number, answers: readonly FetchAnswer[]) => number
 
 const observers = new Map<string, Observer>()
 
@@ -35,20 +37,20 @@ prototype.fetch = async function (nodeId) {
   const since = Date.now()
   const batches = await fetch.call(this, nodeId)
   const observer = this.memberId === null ? undefined : observers.get(this.memberId)
-  observer?.(
-    since,
-    batches.map(({ topic, partition, rawMessages }) => ({
-      topic,
-      partition,
-      empty: rawMessages.length === 0,
-    })),
-  )
+  if (observer === undefined) return batches
+  const answers = batches.map(({ topic, partition, rawMessages }) => ({
+    topic,
+    partition,
+    empty: rawMessages.length === 0,
+  }))
+  this.maxWaitTime = observer(since, answers)
   return batches
 }
 
 /**
  * Calls `observer` after each fetch of this group member, with one answer per partition that the broker
- * answered for (none when the fetch failed), and the time (ms) before the fetch was sent.
+ * answered for (none when the fetch failed), and the time (ms) before the fetch was sent. What it returns is how long
+ * the next fetch may wait for a first record.
  */
 export function observeFetches(memberId: string, observer: Observer): () => void {
   observers.set(memberId, observer)
