@@ -40,6 +40,8 @@ interface Queued {
 
 export interface Batcher {
   publish(records: readonly OutgoingRecord[]): Promise<void>
+  /** Records that wait for a send. */
+  queued(): number
   /** Waits for what is queued, at most its deadlines long. */
   close(): Promise<void>
 }
@@ -201,6 +203,7 @@ export function createBatcher({ link, deadline_ms, beforeSend }: BatcherOptions)
 
   return {
     publish,
+    queued: queue.size,
     async close() {
       closed = true
       await running

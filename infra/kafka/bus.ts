@@ -1,9 +1,9 @@
 /** The bus on Kafka. Everything that knows kafkajs is in this folder. */
-import { type Bus, BusUnavailable, type Consumer, type Producer } from '../../schemas/bus.js'
+import { type Bus, BusUnavailable } from '../../schemas/bus.js'
 import { createAdmin } from './admin.js'
 import type { BusSettings } from './client.js'
-import { createConsumer } from './consumer.js'
-import { createProducer } from './producer.js'
+import { createConsumer, type MeasuredConsumer } from './consumer.js'
+import { createProducer, type MeasuredProducer } from './producer.js'
 import { brokerVersions, incompatibleRequests } from './versions.js'
 
 export type { BusSettings } from './client.js'
@@ -22,27 +22,41 @@ function exitOnDead(settings: BusSettings): (reason: string) => void {
   }
 }
 
+/** The bus, and what of it is behind or waits; reading that asks nobody. */
+export interface MeasuredBus extends Bus {
+  /** Records that are not handled yet in the partitions of this process, by consumer group without prefix. */
+  lags(): ReadonlyMap<string, number>
+  /** Records that wait for a send, by producer. */
+  queues(): ReadonlyMap<string, number>
+}
+
+function sums(parts: readonly (readonly [string, number])[]): ReadonlyMap<string, number> {
+  const total = new Map<string, number>()
+  for (const [name, part] of parts) total.set(name, (total.get(name) ?? 0) + part)
+  return total
+}
+
 /**
  * The bus, once a broker has answered.
  * @throws BusUnavailable when none answers within 5 s
  * @throws Error when broker and client share no version of a request
  */
-export async function createBus(settings: BusSettings): Promise<Bus> {
+export async function createBus(settings: BusSettings): Promise<MeasuredBus> {
   await checkVersions(settings)
   const admin = createAdmin(settings)
   const onDead = settings.onDead ?? exitOnDead(settings)
-  const producers = new Set<Producer>()
-  const consumers = new Set<Consumer>()
+  const producers = new Set<[string, MeasuredProducer]>()
+  const consumers = new Set<[string, MeasuredConsumer]>()
 
   return {
     async producer(name, options) {
       const producer = createProducer(settings, admin, name, options)
-      producers.add(producer)
+      producers.add([name, producer])
       return producer
     },
     async consumer(options) {
       const consumer = await createConsumer({ settings, admin, onDead }, options)
-      consumers.add(consumer)
+      consumers.add([options.group, consumer])
       return consumer
     },
     ensureTopics: admin.ensureTopics,
@@ -57,9 +71,11 @@ export async function createBus(settings: BusSettings): Promise<Bus> {
         throw error
       }
     },
+    lags: () => sums([...consumers].map(([group, consumer]) => [group, consumer.lag()])),
+    queues: () => sums([...producers].map(([name, producer]) => [name, producer.queued()])),
     async close() {
-      await Promise.all([...consumers].map((consumer) => consumer.stop()))
-      await Promise.all([...producers].map((producer) => producer.close()))
+      await Promise.all([...consumers].map(([, consumer]) => consumer.stop()))
+      await Promise.all([...producers].map(([, producer]) => producer.close()))
       await admin.close()
     },
   }

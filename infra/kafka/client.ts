@@ -6,6 +6,15 @@ import { Kafka, logLevel, type SASLOptions } from 'kafkajs'
 import type { Logger } from '../../schemas/log.js'
 import type { Connect, Sockets } from './socket.js'
 
+/** Is told what the bus does, for figures; called once per send or batch, never per record. */
+export interface BusObserver {
+  /** A send of so many records was acked by all replicas. */
+  sent(producer: string, records: number, duration_ms: number): void
+  sendFailed(producer: string): void
+  /** A handler threw; the batch comes again. */
+  batchFailed(group: string): void
+}
+
 export interface BusSettings {
   /** host:port each. */
   readonly brokers: readonly string[]
@@ -19,6 +28,7 @@ export interface BusSettings {
   readonly log: Logger
   /** A consumer that cannot go on. Default: log and exit(1), for a supervisor to start the process again. */
   readonly onDead?: (reason: string) => void
+  readonly observer?: BusObserver
   /** Opens connections to brokers; for tests. */
   readonly connect?: Connect
 }

@@ -31,6 +31,12 @@ const fetchSizes = { minBytes: 1, maxBytesPerPartition: 512 * 1024, maxWaitTimeI
 const quiet = { afterFetches: 8, maxWait_ms: 1_000 }
 const relaxedFetch = { minBytes: 256 * 1024 }
 
+/** A consumer that says how far behind it is. */
+export interface MeasuredConsumer extends Consumer {
+  /** Records of its partitions that it has not handled yet. */
+  lag(): number
+}
+
 export interface ConsumerParts {
   readonly settings: BusSettings
   readonly admin: Admin
@@ -179,6 +185,7 @@ function createHands(context: Context) {
     currentTerm: membership.term,
     isStopping: () => context.life.stopping,
     onProgress: () => watchdog.progress(),
+    onFailed: () => settings.observer?.batchFailed(options.group),
     async onHandled(term, where, offset) {
       membership.handled(term, where, offset)
       // A delayed action is not to be repeated because its commit waited for the timer.
@@ -285,7 +292,10 @@ async function connect(parts: ConsumerParts, options: ConsumerOptions): Promise<
  * Joins the group and consumes. Resolves before the group has answered; `ready` tells when it has.
  * @throws BusUnavailable when no broker answers
  */
-export async function createConsumer(parts: ConsumerParts, options: ConsumerOptions): Promise<Consumer> {
+export async function createConsumer(
+  parts: ConsumerParts,
+  options: ConsumerOptions,
+): Promise<MeasuredConsumer> {
   const context = await connect(parts, options)
   const { kafka, groupId, membership, startEnds, ready } = context
   const { eachBatch, empty } = createHands(context)
@@ -306,6 +316,7 @@ export async function createConsumer(parts: ConsumerParts, options: ConsumerOpti
     isReady: () => !context.life.stopping && membership.isReady(),
     commit: (offsets) => membership.commit(offsets.filter(membership.term().owns)),
     rewind: () => rewind(context),
+    lag: membership.lag,
     stop() {
       context.life.stopping = true
       clearInterval(timer)

@@ -8,6 +8,8 @@ interface FetchedBatch {
   topic: string
   partition: number
   rawMessages: unknown[]
+  fetchedOffset: string
+  highWatermark: string
 }
 
 interface ConsumerGroup {
@@ -21,6 +23,10 @@ export interface FetchAnswer {
   readonly topic: string
   readonly partition: number
   readonly empty: boolean
+  /** The offset that was asked for. */
+  readonly from: number
+  /** Of the next record to come. */
+  readonly high: number
 }
 
 /** Answers how long (ms) the next fetch may wait for a first record. */
@@ -38,10 +44,12 @@ prototype.fetch = async function (nodeId) {
   const batches = await fetch.call(this, nodeId)
   const observer = this.memberId === null ? undefined : observers.get(this.memberId)
   if (observer === undefined) return batches
-  const answers = batches.map(({ topic, partition, rawMessages }) => ({
+  const answers = batches.map(({ topic, partition, rawMessages, fetchedOffset, highWatermark }) => ({
     topic,
     partition,
     empty: rawMessages.length === 0,
+    from: Number(fetchedOffset),
+    high: Number(highWatermark),
   }))
   this.maxWaitTime = observer(since, answers)
   return batches

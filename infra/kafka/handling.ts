@@ -22,6 +22,8 @@ export interface HandlingOptions {
   readonly isStopping: () => boolean
   /** Something went on: handled, or waited on purpose. */
   readonly onProgress: (where: TopicPartition) => void
+  /** The handler threw, and gets the same records again. */
+  readonly onFailed?: () => void
   /** The records below the offset have been handled. */
   readonly onHandled: (term: Term, where: TopicPartition, offset: number) => Promise<void>
 }
@@ -96,6 +98,7 @@ function handleOne(payload: EachBatchPayload, options: HandlingOptions) {
       } catch (error) {
         if (lost !== undefined) throw lost
         if (error instanceof TermOver || !isOurs()) return false
+        options.onFailed?.()
         const { message, stack } = error as Error
         if (message !== reason)
           log.error({ group, topic, partition, reason: message, stack }, 'batch failed, trying again')

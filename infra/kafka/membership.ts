@@ -37,6 +37,8 @@ export interface Membership {
   fetched(since: number, answers: readonly FetchAnswer[]): number | undefined
   /** Joined, and each partition was answered for since. */
   isReady(): boolean
+  /** Records in our partitions that are not handled yet, as of the last fetches. */
+  lag(): number
 }
 
 const commitFormat = (offsets: readonly TopicPartitionOffset[]) => ({
@@ -54,6 +56,20 @@ export function createMembership(): Membership {
   let commitRequest: CommitRequest | undefined
   let joined = false
   const positions = new Map<string, number>()
+  /** By partition: of the next record to come, and where we began to read. */
+  const seen = new Map<string, { high: number; readonly from: number }>()
+
+  function note(answer: FetchAnswer): void {
+    const key = partitionKey(answer)
+    const known = seen.get(key)
+    if (known === undefined) seen.set(key, { high: answer.high, from: answer.from })
+    else known.high = answer.high
+  }
+
+  function lagOf(key: string): number {
+    const known = seen.get(key)
+    return known === undefined ? 0 : Math.max(0, known.high - (positions.get(key) ?? known.from))
+  }
 
   return {
     term: () => term,
@@ -89,9 +105,13 @@ export function createMembership(): Membership {
       positions.set(partitionKey(at), at.offset)
     },
     fetched(since, answers) {
-      for (const answer of answers) idleness.answered(answer, since, answer.empty)
+      for (const answer of answers) {
+        idleness.answered(answer, since, answer.empty)
+        note(answer)
+      }
       return answers.length > 0 && answers.every(({ empty }) => empty) ? idleness.since() : undefined
     },
     isReady: () => joined && !term.hasEnded() && idleness.isComplete(),
+    lag: () => term.partitions.reduce((sum, where) => sum + lagOf(partitionKey(where)), 0),
   }
 }

@@ -32,6 +32,12 @@ const reconnect_ms = { first: 100, most: 1_000 }
 const allReplicas = -1
 const largest = 0x7fffffff
 
+/** A producer that says how much waits in it. */
+export interface MeasuredProducer extends Producer {
+  /** Records that wait for a send. */
+  queued(): number
+}
+
 /** One kafkajs producer, from its connection to its first failure. */
 interface Incarnation {
   readonly producer: KafkaProducer
@@ -169,9 +175,12 @@ function createLink(settings: BusSettings, admin: Admin, name: string, beforeSen
   async function send(records: readonly OutgoingRecord[], limit_ms: number): Promise<void> {
     if (current === undefined) throw new BusUnavailable('not connected')
     const topics = known.watch(new Set(records.map(({ topic }) => topic)))
+    const begun = performance.now()
     try {
       await within(limit_ms, Promise.race([sendAll(current, records), topics.gone]))
+      settings.observer?.sent(name, records.length, performance.now() - begun)
     } catch (error) {
+      settings.observer?.sendFailed(name)
       settings.log.warn({ producer: name, reason: (error as Error).message }, 'send failed, connecting anew')
       throwAway()
       throw error
@@ -199,12 +208,13 @@ export function createProducer(
   admin: Admin,
   name: string,
   options: ProducerOptions = {},
-): Producer {
+): MeasuredProducer {
   const { link, close } = createLink(settings, admin, name, options.beforeSend)
   const batcher = createBatcher({ link, deadline_ms, beforeSend: options.beforeSend })
   link.ready().catch(() => undefined)
   return {
     publish: batcher.publish,
+    queued: batcher.queued,
     async close() {
       await atMost(deadline_ms, batcher.close())
       close()

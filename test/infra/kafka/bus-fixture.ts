@@ -1,6 +1,6 @@
 /** A bus on the real Kafka for one test: topics of its own, everything closed and deleted at the end. */
 import type { TestContext } from 'node:test'
-import { type BusSettings, createBus } from '../../../infra/kafka/bus.js'
+import { type BusSettings, createBus, type MeasuredBus } from '../../../infra/kafka/bus.js'
 import type { Bus, ConsumerOptions, IncomingRecord, OutgoingRecord } from '../../../schemas/bus.js'
 import type { Logger } from '../../../schemas/log.js'
 
@@ -39,7 +39,7 @@ export const settingsOf = (changes: Partial<BusSettings> = {}): BusSettings => (
   ...changes,
 })
 
-export async function openBus(t: TestContext, changes: Partial<BusSettings> = {}): Promise<Bus> {
+export async function openBus(t: TestContext, changes: Partial<BusSettings> = {}): Promise<MeasuredBus> {
   const bus = await createBus(settingsOf(changes))
   t.after(() => bus.close())
   return bus
