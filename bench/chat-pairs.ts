@@ -1,63 +1,13 @@
 /** Pairs of a sender and a receiver, each on a TCP connection of its own to the system under test. */
 import { randomBytes } from 'node:crypto'
-import { connect, type Socket } from 'node:net'
 import { commands } from '../schemas/packets.js'
+import { beatFor, logIn, type Take } from './login.js'
 import type { Path, PathEvents } from './path.js'
-import {
-  type Account,
-  countOf,
-  fieldsOf,
-  loginPacket,
-  messageStamper,
-  packet,
-  packetReader,
-  receiptStamper,
-} from './wire.js'
+import { type Account, countOf, fieldsOf, messageStamper, receiptStamper } from './wire.js'
 
 const body = Buffer.from(
   'A message of the benchmark: one hundred bytes of plain text, as a chat has them. '.padEnd(100, '.'),
 )
-const loginWithin_ms = 15_000
-const heartbeatEvery_ms = 15_000
-
-type Take = (commandId: number, body: Buffer) => void
-
-interface Peer {
-  readonly socket: Socket
-  /** Who reads what arrives from now on. */
-  take: Take
-}
-
-/** Connects and logs in. @throws when the login is refused, or not answered in time */
-async function logIn(address: { host: string; port: number }, account: Account): Promise<Peer> {
-  const socket = connect({ ...address, noDelay: true })
-  const late = AbortSignal.timeout(loginWithin_ms)
-  try {
-    return await new Promise<Peer>((resolve, reject) => {
-      const refuse = (why: string) => () => reject(new Error(`The login of user ${account.id}: ${why}`))
-      late.addEventListener('abort', refuse('no answer'))
-      socket.once('error', (error) => refuse(error.message)())
-      socket.once('close', refuse('the connection was closed'))
-      const peer: Peer = {
-        socket,
-        take(commandId, answer) {
-          const code = fieldsOf(answer).get(2)
-          if (commandId === commands.AUTH_TOKEN_RSP.id && code === 0) resolve(peer)
-          else refuse(`command ${commandId}, result code ${code}`)()
-        },
-      }
-      socket.on(
-        'data',
-        packetReader((commandId, answer) => peer.take(commandId, answer)),
-      )
-      socket.write(loginPacket(account))
-    })
-  } catch (error) {
-    socket.destroy()
-    throw error
-  }
-}
-
 /**
  * Logs `accounts` in, the even ones as senders to the odd ones after them.
  * @param tcp host:port
@@ -68,10 +18,9 @@ export async function connectPairs(
   accounts: readonly Account[],
   events: PathEvents,
 ): Promise<Path> {
-  const [host = '', port] = tcp.split(':')
   const tag = randomBytes(4).toString('hex')
   let faults: string[] = []
-  const peers = await Promise.all(accounts.map((account) => logIn({ host, port: Number(port) }, account)))
+  const peers = await Promise.all(accounts.map((account) => logIn(tcp, account)))
   const others: Take = (commandId, answer) => {
     if (commandId === commands.HEARTBEAT.id) return
     const code = commandId === commands.ERROR_NOTIFY.id ? ` with code ${fieldsOf(answer).get(3)}` : ''
@@ -100,9 +49,7 @@ export async function connectPairs(
     socket.on('error', () => {})
     socket.on('close', () => faults.push('a connection was closed'))
   }
-  const heartbeat = setInterval(() => {
-    for (const { socket } of peers) socket.write(packet(commands.HEARTBEAT.id, 1))
-  }, heartbeatEvery_ms)
+  const heartbeat = beatFor(peers)
 
   return {
     pairs: stampers.length,

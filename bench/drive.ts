@@ -2,6 +2,9 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import type { Register } from '../infra/local/register.js'
+import type { CrowdOrder } from './groups/crowd.js'
+import type { GroupFigures } from './groups/journal.js'
+import type { ReadingFigures, ReadingOrder } from './groups/reading.js'
 import type { Figures } from './journal.js'
 import type { Account } from './wire.js'
 
@@ -10,15 +13,24 @@ export type Order =
   | { do: 'open-hops'; kafka: string; pairs: number }
   | { do: 'open-loop'; rate: number; seconds: number }
   | { do: 'closed-loop'; inFlight: number; seconds: number }
+  | ({ do: 'open-crowd' } & CrowdOrder)
+  | { do: 'group-loop'; rate: number; seconds: number; giveUp_ms: number }
+  | ({ do: 'read' } & ReadingOrder)
   | { do: 'close' }
 
 export type Outcome =
-  | { done: true; figures?: Figures; faults?: readonly string[] }
+  | {
+      done: true
+      figures?: Figures
+      group?: GroupFigures
+      reading?: ReadingFigures
+      faults?: readonly string[]
+    }
   | { done: false; why: string }
 
 /** What one run gave. */
-export interface Measured {
-  readonly figures: Figures
+export interface Measured<Result = Figures> {
+  readonly figures: Result
   /** What happened beside the messages, such as a closed connection. */
   readonly faults: readonly string[]
 }
@@ -26,9 +38,12 @@ export interface Measured {
 export interface Generator {
   readonly pid: number
   /** Opens the way that the messages take. @throws when it cannot be opened, say a refused login */
-  open(order: Extract<Order, { do: 'open-chat' | 'open-hops' }>): Promise<void>
+  open(order: Extract<Order, { do: 'open-chat' | 'open-hops' | 'open-crowd' }>): Promise<void>
   /** Runs one load to its end. */
   measure(order: Extract<Order, { do: 'open-loop' | 'closed-loop' }>): Promise<Measured>
+  measureGroup(order: Extract<Order, { do: 'group-loop' }>): Promise<Measured<GroupFigures>>
+  /** Needs nothing open. */
+  read(order: Extract<Order, { do: 'read' }>): Promise<ReadingFigures>
   /** Closes the connections and ends the process. */
   close(): Promise<void>
 }
@@ -63,6 +78,16 @@ export function startGenerator(root: string, register: Register): Generator {
       const { figures, faults = [] } = await give(order)
       if (figures === undefined) throw new Error('The generator gave no figures')
       return { figures, faults }
+    },
+    async measureGroup(order) {
+      const { group, faults = [] } = await give(order)
+      if (group === undefined) throw new Error('The generator gave no figures')
+      return { figures: group, faults }
+    },
+    async read(order) {
+      const { reading } = await give(order)
+      if (reading === undefined) throw new Error('The generator gave no figures')
+      return reading
     },
     async close() {
       await give({ do: 'close' })

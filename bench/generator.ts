@@ -4,33 +4,56 @@
  */
 import { connectPairs } from './chat-pairs.js'
 import type { Order, Outcome } from './drive.js'
+import { type Crowd, openCrowd } from './groups/crowd.js'
+import { read } from './groups/reading.js'
 import { openHops } from './hops.js'
 import { type Pacer, paceOver } from './pace.js'
-import type { Path, PathEvents } from './path.js'
+import type { Path } from './path.js'
 
 let opened: { path: Path; pacer: Pacer } | undefined
+let crowd: Crowd | undefined
 
-async function follow(order: Order): Promise<Outcome> {
-  if (order.do === 'open-chat' || order.do === 'open-hops') {
-    opened = await paceOver((events: PathEvents) =>
-      order.do === 'open-chat'
-        ? connectPairs(order.tcp, order.accounts, events)
-        : openHops(order.kafka, order.pairs, events),
-    )
-    return { done: true }
-  }
+async function runLoop(order: Extract<Order, { do: 'open-loop' | 'closed-loop' }>): Promise<Outcome> {
   if (opened === undefined) throw new Error('No path is open')
   const { path, pacer } = opened
-  if (order.do === 'close') {
-    await path.close()
-    return { done: true }
-  }
   path.faults() // what happened before belongs to no row
   const figures =
     order.do === 'open-loop'
       ? await pacer.open(order.rate, order.seconds)
       : await pacer.closed(order.inFlight, order.seconds)
   return { done: true, figures, faults: path.faults() }
+}
+
+async function runInGroup(order: Extract<Order, { do: 'group-loop' }>): Promise<Outcome> {
+  if (crowd === undefined) throw new Error('Nobody is in the group')
+  crowd.faults()
+  const group = await crowd.run(order.rate, order.seconds, order.giveUp_ms)
+  return { done: true, group, faults: crowd.faults() }
+}
+
+async function follow(order: Order): Promise<Outcome> {
+  switch (order.do) {
+    case 'open-chat':
+      opened = await paceOver((events) => connectPairs(order.tcp, order.accounts, events))
+      break
+    case 'open-hops':
+      opened = await paceOver((events) => openHops(order.kafka, order.pairs, events))
+      break
+    case 'open-crowd':
+      await crowd?.close()
+      crowd = await openCrowd(order)
+      break
+    case 'group-loop':
+      return runInGroup(order)
+    case 'read':
+      return { done: true, reading: await read(order) }
+    case 'close':
+      await Promise.all([opened?.path.close(), crowd?.close()])
+      break
+    default:
+      return runLoop(order)
+  }
+  return { done: true }
 }
 
 process.on('message', (order: Order) => {

@@ -11,6 +11,7 @@ import { CannotStart, say } from '../infra/local/terminal.js'
 import { registerAccounts } from './accounts.js'
 import { insertInBulk } from './bulk-insert.js'
 import { startGenerator } from './drive.js'
+import { measureGroups } from './groups/rows.js'
 import { help, type Options, readOptions } from './options.js'
 import { comparison, costTable, grouped, lineOf, memoryTable, type Row, speedTable } from './report.js'
 import { type Bench, measureLoads } from './rows.js'
@@ -64,6 +65,11 @@ async function measureHops(bench: Bench, backing: Backing): Promise<string> {
   )
 }
 
+function machine(): string {
+  const cores = cpus()
+  return `Everything on one machine of ${cores.length} cores (${cores[0]?.model.trim()}).`
+}
+
 interface Results {
   readonly rows: readonly Row[]
   memory: Record<string, Memory> | undefined
@@ -71,16 +77,35 @@ interface Results {
 }
 
 function render({ rows, memory, bulk }: Results, options: Options): string {
-  const cores = cpus()
   const other = options.beside === 'floor' ? 'floor' : 'three empty hops'
   return [
-    `Single chat, ${options.pairs} pairs, 100 bytes; everything on one machine of ${cores.length} cores (${cores[0]?.model.trim()}).`,
+    `Single chat, ${options.pairs} pairs, 100 bytes.`,
     speedTable(rows),
     costTable(rows),
     ...(options.ours && options.beside !== 'nothing' ? [comparison(rows, 'coffeechat', other)] : []),
     ...(bulk === undefined ? [] : [bulk]),
     ...(memory === undefined ? [] : [`Memory after ${options.idle} s of idling:`, memoryTable(memory)]),
   ].join('\n\n')
+}
+
+/** Single chat, on one system after the other. @param rows are filled by the bench */
+async function measureSystems(bench: Bench, backing: Backing, rows: readonly Row[]): Promise<Results> {
+  const { frame, options } = bench
+  const results: Results = { rows, memory: undefined, bulk: undefined }
+  if (options.ours) {
+    const system = await startOurs(frame, backing, bench.profilesInto)
+    results.memory = await idleMemory(frame, options.idle)
+    await measureChat(bench, system)
+    await system.stop()
+  }
+  if (options.beside === 'floor') {
+    const system = await startFloor(frame, backing)
+    await measureChat({ ...bench, profilesInto: undefined }, system)
+    await system.stop()
+  }
+  if (options.beside === 'hops')
+    results.bulk = await measureHops({ ...bench, profilesInto: undefined }, backing)
+  return results
 }
 
 async function measureAll(frame: Frame, options: Options): Promise<number> {
@@ -97,31 +122,20 @@ async function measureAll(frame: Frame, options: Options): Promise<number> {
     options,
     durability: await durabilityOf(backing, frame.folder.path),
     profilesInto: options.profile ? into : undefined,
+    note: (row) => appendFileSync(join(into, 'rows.jsonl'), `${JSON.stringify(row)}\n`),
     keep(row) {
       say(lineOf(row))
-      appendFileSync(join(into, 'rows.jsonl'), `${JSON.stringify(row)}\n`)
+      bench.note(row)
       rows.push(row)
     },
   }
-  const results: Results = { rows, memory: undefined, bulk: undefined }
-  if (options.ours) {
-    const system = await startOurs(frame, backing, bench.profilesInto)
-    results.memory = await idleMemory(frame, options.idle)
-    await measureChat(bench, system)
-    await system.stop()
-  }
-  if (options.beside === 'floor') {
-    const system = await startFloor(frame, backing)
-    await measureChat({ ...bench, profilesInto: undefined }, system)
-    await system.stop()
-  }
-  if (options.beside === 'hops')
-    results.bulk = await measureHops({ ...bench, profilesInto: undefined }, backing)
+  const reports: string[] = []
+  if (options.chat) reports.push(render(await measureSystems(bench, backing, rows), options))
+  if (options.groups) reports.push(await measureGroups(bench, backing))
 
-  const report = render(results, options)
+  const report = [machine(), ...reports].join('\n\n')
   writeFileSync(join(into, 'report.md'), `${report}\n`)
   say(`\n${report}\n`)
-  for (const row of rows) say(JSON.stringify(row))
   say(`\nWritten to ${into}`)
   return 0
 }

@@ -10,6 +10,9 @@ export interface Options {
   readonly idle: number
   readonly pairs: number
   readonly knee: boolean
+  /** Which parts of the benchmark are run. */
+  readonly chat: boolean
+  readonly groups: boolean
   readonly ours: boolean
   /** What stands beside our figures. */
   readonly beside: 'floor' | 'hops' | 'nothing'
@@ -27,13 +30,15 @@ const flags = {
   'skip-ours': { type: 'boolean', default: false },
   'skip-floor': { type: 'boolean', default: false },
   hops: { type: 'boolean', default: false },
+  groups: { type: 'boolean', default: false },
+  'skip-groups': { type: 'boolean', default: false },
   profile: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false, short: 'h' },
 } as const
 
 export const help = `npm run bench [-- options]
 
-Measures single chat on a Kafka, PostgreSQL and Redis of its own, and beside it the least code that does the same work.
+Measures single chat, group chat and catching up on a Kafka, PostgreSQL and Redis of its own, and beside it the least code that does the same work.
 
   --rates 200,500,1000,2000   messages a second, a row each
   --seconds 20                how long each row takes
@@ -43,6 +48,7 @@ Measures single chat on a Kafka, PostgreSQL and Redis of its own, and beside it 
   --skip-knee                 do not search for the highest rate that holds
   --skip-ours, --skip-floor   only the other one
   --hops                      beside empty Kafka hops and a bulk insert even where the floor is present
+  --groups                    groups and catching up only; --skip-groups: single chat only
   --profile                   a CPU profile of our process for each row
   --help                      this text
 
@@ -71,6 +77,8 @@ export function readOptions(argv: string[], floorIsPresent: boolean): Options {
       idle: whole('idle', values.idle, 0),
       pairs: whole('pairs', values.pairs, 1),
       knee: !values['skip-knee'],
+      chat: !values.groups,
+      groups: !values['skip-groups'],
       ours: !values['skip-ours'],
       beside: values['skip-floor'] ? 'nothing' : floorIsPresent && !values.hops ? 'floor' : 'hops',
       profile: values.profile,

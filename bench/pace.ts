@@ -23,6 +23,31 @@ interface Run {
   through(pair: number): void
 }
 
+/**
+ * Calls `send` for message `index` when it is due, or as soon after as this process can, until it answers false.
+ * @param rate messages a second
+ */
+export async function sendAtRate(
+  rate: number,
+  seconds: number,
+  send: (index: number, due_ms: number) => boolean,
+): Promise<void> {
+  const total = Math.round(rate * seconds)
+  const start = performance.now() + shortest_ms
+  for (let sent = 0; sent < total; await pause(shortest_ms))
+    for (; sent < total; sent++) {
+      const due = start + (sent * 1000) / rate
+      if (due > performance.now()) break
+      if (!send(sent, due)) return
+    }
+}
+
+/** Waits for what is under way, for as long as that counts as arrived. */
+export async function settle(journal: { open(): number }): Promise<void> {
+  const deadline = performance.now() + settleWithin_ms
+  while (journal.open() > 0 && performance.now() < deadline) await pause(20)
+}
+
 /** Opens the path with events that go to the run of the day, and returns what runs loads over it. */
 export async function paceOver(
   openPath: (events: PathEvents) => Promise<Path>,
@@ -49,22 +74,14 @@ export async function paceOver(
     journal.sent(pair, due ?? now, now)
     path.send(pair, next++)
   }
-  async function settle(journal: Journal): Promise<void> {
-    const deadline = performance.now() + settleWithin_ms
-    while (journal.open() > 0 && performance.now() < deadline) await pause(20)
-  }
 
   const pacer: Pacer = {
     async open(rate, seconds) {
       const journal = begin(() => {})
-      const total = Math.round(rate * seconds)
-      const start = performance.now() + shortest_ms
-      for (let sent = 0; sent < total; await pause(shortest_ms))
-        for (; sent < total; sent++) {
-          const due = start + (sent * 1000) / rate
-          if (due > performance.now()) break
-          send(journal, sent % path.pairs, due)
-        }
+      await sendAtRate(rate, seconds, (index, due) => {
+        send(journal, index % path.pairs, due)
+        return true
+      })
       await settle(journal)
       return journal.figures(Number.POSITIVE_INFINITY)
     },

@@ -19,25 +19,27 @@ export interface Row {
   readonly durability: string
 }
 
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+/** In markdown. */
+export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 
 export const grouped = (value: number): string => Math.round(value).toLocaleString('en-US')
 
-function short_ms(value: number | null | undefined): string {
+/** A time, as short as is honest. */
+export function short_ms(value: number | null | undefined): string {
   if (value === null || value === undefined) return '–'
   return value < 10 ? value.toFixed(1) : grouped(value)
 }
 
-const threeOf = ({ p50, p99, max }: Spread): string => [p50, p99, max].map(short_ms).join(' / ')
+export const threeOf = ({ p50, p99, max }: Spread): string => [p50, p99, max].map(short_ms).join(' / ')
 
-const refusedOf = ({ refused, unanswered }: Figures): string =>
+export const refusedOf = ({ refused, unanswered }: Pick<Figures, 'refused' | 'unanswered'>): string =>
   [
     ...Object.entries(refused).map(([code, count]) => `${grouped(count)} × code ${code}`),
     ...(unanswered > 0 ? [`${grouped(unanswered)} unanswered`] : []),
   ].join(', ') || '0'
 
-const percent = (share: number | undefined): string =>
+export const percent = (share: number | undefined): string =>
   share === undefined ? '–' : `${Math.round(share * 100)}%`
 
 /** The row in one line, for whoever waits. */

@@ -20,6 +20,8 @@ export interface Bench {
   /** Folder for CPU profiles of the system; undefined: none are made. */
   readonly profilesInto: string | undefined
   keep(row: Row): void
+  /** Writes a row of any kind to the results. */
+  note(row: object): void
 }
 
 const warmupRate = 1_000
@@ -27,7 +29,17 @@ const inFlightPerPair = 8
 const most_s = 15
 const kneeTry_s = 10
 const promptBelow_ms = 200
-const measured = ['kafka', 'postgres', 'redis', 'coffeechat', 'floor', 'generator']
+const measured = [
+  'kafka',
+  'postgres',
+  'redis',
+  'coffeechat',
+  'gate-1',
+  'gate-2',
+  'workers',
+  'floor',
+  'generator',
+]
 
 /** Delivered in time, every message, once. */
 const isPrompt = ({ delivery, sent, delivered, lost }: Figures): boolean =>
@@ -35,8 +47,12 @@ const isPrompt = ({ delivery, sent, delivered, lost }: Figures): boolean =>
 
 type Pids = Readonly<Record<string, number>>
 
+/** The processes whose cost counts, those that run now. */
+export const measuredPids = ({ register }: Frame): Pids =>
+  Object.fromEntries(Object.entries(register.pids()).filter(([name]) => measured.includes(name)))
+
 /** Starts counting CPU time; the returned function says what the measured processes cost, and who else was busy. */
-function countCpu(pids: () => Pids): (delivered: number) => Pick<Row, 'cpu' | 'others'> {
+export function countCpu(pids: () => Pids): (delivered: number) => Pick<Row, 'cpu' | 'others'> {
   const [cpuBefore, machineBefore] = [cpuOf(pids()), machineCpu()]
   return (delivered) => {
     const [cpu, machine] = [cpuOf(pids()), machineCpu()]
@@ -52,7 +68,7 @@ function countCpu(pids: () => Pids): (delivered: number) => Pick<Row, 'cpu' | 'o
 }
 
 /** Profiles the system while `work` runs; profile.ts in the system's process writes the file. */
-function openProfiler(folder: string, pid: number) {
+export function openProfiler(folder: string, pid: number) {
   let count = 0
   return async <T>(title: string, work: () => Promise<T>): Promise<T> => {
     count += 1
@@ -79,8 +95,7 @@ export async function measureLoads(
     profilesInto === undefined || pid === undefined
       ? <T>(_title: string, work: () => Promise<T>) => work()
       : openProfiler(profilesInto, pid)
-  const pids = (): Pids =>
-    Object.fromEntries(Object.entries(frame.register.pids()).filter(([name]) => measured.includes(name)))
+  const pids = () => measuredPids(frame)
 
   async function row(
     load: string,

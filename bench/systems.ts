@@ -10,6 +10,7 @@ import { logFile } from '../infra/local/logs.js'
 import { partPort } from '../infra/local/ports.js'
 import { type Launchpad, ourProgram, runSetup } from '../infra/local/programs.js'
 import { endGroup } from '../infra/local/register.js'
+import { roleNames } from '../infra/local/roles.js'
 import type { Program } from '../infra/local/supervise.js'
 import { CannotStart } from '../infra/local/terminal.js'
 
@@ -71,6 +72,33 @@ const limits = {
   RATE_LIMIT_CONNECTIONS: '1000000',
 }
 
+/** Settings of our processes but their ports. @param profilesInto folder for CPU profiles; see profile.ts */
+function settingsOf(frame: Frame, backing: Backing, profilesInto: string | undefined): NodeJS.ProcessEnv {
+  const { apiKey, tokenSecret, gateId } = frame.folder.keepsakes
+  const profiler = new URL('profile.js', import.meta.url)
+  if (profilesInto !== undefined) profiler.searchParams.set('into', profilesInto)
+  return {
+    ...frame.env,
+    ...limits,
+    ...(profilesInto === undefined ? {} : { NODE_OPTIONS: `--import=${profiler.href}` }),
+    PROFILE: 'local',
+    API_KEY: apiKey,
+    TOKEN_SECRET: tokenSecret,
+    GATE_ID: gateId,
+    DATA_DIR: frame.folder.path,
+    KAFKA_BROKERS: backing.kafka,
+    DATABASE_URL: backing.postgres,
+    REDIS_URL: backing.redis,
+  }
+}
+
+const launchpadOf = ({ root, folder, register }: Frame, env: NodeJS.ProcessEnv): Launchpad => ({
+  root,
+  dataDir: folder.path,
+  env,
+  register,
+})
+
 /**
  * All roles in one process, as `npm start` runs them.
  * @param profilesInto folder for CPU profiles; see profile.ts
@@ -80,27 +108,13 @@ export async function startOurs(
   backing: Backing,
   profilesInto: string | undefined,
 ): Promise<System> {
-  const { folder, root, register } = frame
-  const { apiKey, tokenSecret, gateId } = folder.keepsakes
   const ports = await choosePorts()
-  const profiler = new URL('profile.js', import.meta.url)
-  if (profilesInto !== undefined) profiler.searchParams.set('into', profilesInto)
-  const env = {
-    ...frame.env,
-    ...limits,
-    ...(profilesInto === undefined ? {} : { NODE_OPTIONS: `--import=${profiler.href}` }),
-    PROFILE: 'local',
-    API_KEY: apiKey,
-    TOKEN_SECRET: tokenSecret,
-    GATE_ID: gateId,
-    DATA_DIR: folder.path,
-    KAFKA_BROKERS: backing.kafka,
-    DATABASE_URL: backing.postgres,
-    REDIS_URL: backing.redis,
+  const settings = settingsOf(frame, backing, profilesInto)
+  const launchpad = launchpadOf(frame, {
+    ...settings,
     TCP_PORT: String(ports.tcp),
     HTTP_PORT: String(ports.http),
-  }
-  const launchpad: Launchpad = { root, dataDir: folder.path, env, register }
+  })
   await runSetup(launchpad)
   const program = ourProgram('coffeechat', ['all'], launchpad, () => Promise.resolve({}))
   const running = await bringUp(program, frame)
@@ -108,8 +122,66 @@ export async function startOurs(
     name: 'coffeechat',
     tcp: `${host}:${ports.tcp}`,
     http: `${host}:${ports.http}`,
-    apiKey,
+    apiKey: frame.folder.keepsakes.apiKey,
     ...running,
+  }
+}
+
+/** A system with several gateways. */
+export interface GatedSystem {
+  readonly name: string
+  /** host:port of the protocol at each gateway. */
+  readonly gates: readonly string[]
+  /** Its processes by name. */
+  readonly pids: Readonly<Record<string, number>>
+  stop(): Promise<void>
+}
+
+/** Where each of several processes writes its profiles. */
+export function profilesOf(profilesInto: string, name: string): string {
+  const folder = join(profilesInto, name)
+  mkdirSync(folder, { recursive: true })
+  return folder
+}
+
+/** Two gateways, and one process with all other roles. */
+export async function startGates(
+  frame: Frame,
+  backing: Backing,
+  profilesInto: string | undefined,
+): Promise<GatedSystem> {
+  const settings = (name: string) =>
+    settingsOf(frame, backing, profilesInto && profilesOf(profilesInto, name))
+  await runSetup(launchpadOf(frame, settings('setup')))
+  const start = async (name: string, roles: readonly string[], own: NodeJS.ProcessEnv) => {
+    const launchpad = launchpadOf(frame, { ...settings(name), ...own })
+    return {
+      name,
+      ...(await bringUp(
+        ourProgram(name, roles, launchpad, () => Promise.resolve({})),
+        frame,
+      )),
+    }
+  }
+  const others = roleNames.filter((role) => role !== 'gateway')
+  const ports = [await choosePorts(), await choosePorts()]
+  const running = await Promise.all([
+    start('workers', others, {}),
+    ...ports.map(({ tcp, http }, at) =>
+      start(`gate-${at + 1}`, ['gateway'], {
+        GATE_ID: `bench-${at + 1}`,
+        TCP_PORT: String(tcp),
+        HTTP_PORT: String(http),
+      }),
+    ),
+  ])
+  return {
+    name: 'coffeechat',
+    gates: ports.map(({ tcp }) => `${host}:${tcp}`),
+    pids: Object.fromEntries(running.map(({ name, pid }) => [name, pid])),
+    async stop() {
+      await Promise.all(running.map((each) => each.stop()))
+    },
   }
 }
 
@@ -117,19 +189,15 @@ export async function startOurs(
 const floorFile = (root: string): string => join(root, '..', 'shared', 'tools', 'floor.mjs')
 export const floorIsPresent = (root: string): boolean => existsSync(floorFile(root))
 
-function floorProgram(frame: Frame, args: string[]): Program {
-  const { root, folder, env } = frame
-  const log = logFile(folder.path, 'floor')
-  // copied, so that it finds this checkout's kafkajs and pg
-  const copy = join(root, '.data', 'bench', 'floor.mjs')
-  mkdirSync(join(root, '.data', 'bench'), { recursive: true })
-  copyFileSync(floorFile(root), copy)
+/** A program that says `ready` when it is. */
+function yardstick({ folder, env }: Frame, name: string, script: string, args: string[]): Program {
+  const log = logFile(folder.path, name)
   return {
-    name: 'floor',
+    name,
     rank: 'ours',
     stopSignal: 'SIGTERM',
     launch(): ChildProcess {
-      const child = spawn(process.execPath, ['--max-semi-space-size=64', copy, ...args], {
+      const child = spawn(process.execPath, ['--max-semi-space-size=64', script, ...args], {
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe'],
         env,
@@ -151,8 +219,22 @@ function floorProgram(frame: Frame, args: string[]): Program {
 
 /** The least code that does the same work, in one process; it makes a database and topics of its own. */
 export async function startFloor(frame: Frame, backing: Backing): Promise<System> {
+  const { root } = frame
+  // copied, so that it finds this checkout's kafkajs and pg
+  const copy = join(root, '.data', 'bench', 'floor.mjs')
+  mkdirSync(join(root, '.data', 'bench'), { recursive: true })
+  copyFileSync(floorFile(root), copy)
   const { tcp, http } = await choosePorts()
   const args = [backing.kafka, backing.postgres, String(tcp), String(http)]
-  const running = await bringUp(floorProgram(frame, args), frame)
+  const running = await bringUp(yardstick(frame, 'floor', copy, args), frame)
   return { name: 'floor', tcp: `${host}:${tcp}`, http: `${host}:${http}`, apiKey: 'any', ...running }
+}
+
+/** The same for group messages; see groups/yardstick.ts. */
+export async function startGroupFloor(frame: Frame, backing: Backing): Promise<GatedSystem> {
+  const { tcp } = await choosePorts()
+  const script = join(frame.root, 'dist', 'bench', 'groups', 'yardstick.js')
+  const args = [backing.kafka, backing.postgres, String(tcp)]
+  const { pid, stop } = await bringUp(yardstick(frame, 'floor', script, args), frame)
+  return { name: 'floor', gates: [`${host}:${tcp}`], pids: { floor: pid }, stop }
 }

@@ -7,6 +7,7 @@ import { commands } from '../schemas/packets.js'
 export const headerBytes = 16
 const clientTypeAndroid = 1
 const sessionTypeSingle = 1
+const sessionTypeGroup = 2
 const messageTypeText = 1
 
 function varint(value: number): Buffer {
@@ -17,7 +18,8 @@ function varint(value: number): Buffer {
   return Buffer.from(bytes)
 }
 
-const number = (field: number, value: number) => Buffer.concat([varint(field << 3), varint(value)])
+/** A field that is a number. */
+export const number = (field: number, value: number) => Buffer.concat([varint(field << 3), varint(value)])
 function text(field: number, value: string | Buffer): Buffer {
   const bytes = Buffer.from(value)
   return Buffer.concat([varint((field << 3) | 2), varint(bytes.length), bytes])
@@ -84,9 +86,16 @@ export function messageStamper(from: number, to: number, tag: string, body: Buff
 }
 
 /** Makes the receiver's acks of those messages. */
-export function receiptStamper(from: number, to: number, tag: string) {
+export const receiptStamper = (from: number, to: number, tag: string) =>
+  receiptsOf(from, to, tag, sessionTypeSingle)
+
+/** Makes the members' acks of messages to their group. */
+export const groupReceiptStamper = (from: number, group: number, tag: string) =>
+  receiptsOf(from, group, tag, sessionTypeGroup)
+
+function receiptsOf(from: number, to: number, tag: string, sessionType: number) {
   const before = Buffer.concat([number(1, from), number(2, to), text(3, idOf(tag))])
-  const after = Buffer.concat([number(4, 0), number(5, sessionTypeSingle)])
+  const after = Buffer.concat([number(4, 0), number(5, sessionType)])
   const template = packet(commands.MSG_DATA_ACK.id, 0, Buffer.concat([before, after]))
   return stamper(template, headerBytes + before.length)
 }
@@ -116,14 +125,16 @@ export function fieldsOf(body: Buffer): Map<number, number | Buffer> {
 }
 
 /** Calls `take` for every whole packet of a stream that arrives in pieces. */
-export function packetReader(take: (commandId: number, body: Buffer) => void): (chunk: Buffer) => void {
+export function packetReader(
+  take: (commandId: number, body: Buffer, seqNum: number) => void,
+): (chunk: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0)
   return (chunk) => {
     let buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
     while (buffer.length >= headerBytes) {
       const length = buffer.readUInt32BE(0)
       if (buffer.length < length) break
-      take(buffer.readUInt16BE(10), buffer.subarray(headerBytes, length))
+      take(buffer.readUInt16BE(10), buffer.subarray(headerBytes, length), buffer.readUInt16BE(12))
       buffer = buffer.subarray(length)
     }
     rest = buffer

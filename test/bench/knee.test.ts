@@ -24,3 +24,9 @@ test('one bad run does not make a knee', async () => {
   })
   assert.ok(knee >= 7_000, `${knee}`)
 })
+
+for (const limit of [3, 5, 6, 21, 87])
+  test(`a low knee at ${limit} is found in steps of one`, async () => {
+    const knee = await findKnee(20, holding(limit), 1)
+    assert.ok(knee <= limit && knee * 1.1 >= limit - 1, `${knee}`)
+  })
