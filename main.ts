@@ -3,7 +3,7 @@
  * `--setup` migrates the database and makes the topics, then exits.
  */
 import { parseArgs } from 'node:util'
-import { allRoles, setUp, startProcess } from './compose.js'
+import { allRoles, type RunningProcess, setUp, startProcess } from './compose.js'
 import { createLogger } from './infra/log/logger.js'
 import { type Config, ConfigError, readConfig } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
@@ -28,20 +28,22 @@ function rolesOf(config: Config, asked: string | undefined): string[] {
   return names.includes('all') ? allRoles : names
 }
 
+/** A supervisor there was, and it died. Whoever missed the event would wait for the brokers for ever. */
+const isOrphan = (): boolean => process.send !== undefined && !process.connected
+
 /** Runs the roles until a signal, or until the supervisor is gone. */
 async function serve(config: Config, roles: readonly string[], log: Logger): Promise<void> {
   let stopping = false
+  let running: RunningProcess | undefined
   const onFenced = () => {
     log.error({}, 'a newer gateway has this id: exiting')
     process.exit(1)
   }
-  const running = await startProcess(config, roles, log, onFenced)
-  if (running.addresses) tell({ type: 'listening', tcp: running.addresses.tcp, http: running.addresses.http })
-
   const stop = (reason: string) => {
     if (stopping) return
     stopping = true
     log.info({ reason }, 'stopping')
+    if (running === undefined) process.exit(0) // nothing was promised to anyone yet
     setTimeout(() => process.exit(1), stopLimit_ms).unref()
     running.stop().then(
       () => process.exit(0),
@@ -53,11 +55,15 @@ async function serve(config: Config, roles: readonly string[], log: Logger): Pro
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop(signal))
   process.on('disconnect', () => stop('the supervisor is gone'))
+  if (isOrphan()) stop('the supervisor is gone')
 
+  const started = await startProcess(config, roles, log, onFenced)
+  running = started
+  if (started.addresses) tell({ type: 'listening', tcp: started.addresses.tcp, http: started.addresses.http })
   const timer = setInterval(() => {
-    if (!running.isReady()) return
+    if (!started.isReady()) return
     clearInterval(timer)
-    void running.announce().finally(() => tell({ type: 'ready' }))
+    void started.announce().finally(() => tell({ type: 'ready' }))
     log.info({}, 'ready')
   }, readyPoll_ms)
 }

@@ -4,18 +4,25 @@
  */
 import { spawn } from 'node:child_process'
 
-/** TERM (or what the line names) at once, KILL after 4 s; then the file that says we run goes too. */
+/**
+ * TERM (or what the line names) at once, also to who is stopped, KILL after 4 s; then the file that says we run
+ * goes too, and the folder that was for this run alone.
+ */
 const script = `
 trap '' HUP INT TERM
-groups= file= containers=
+groups= file= folder= containers=
 while IFS= read -r line; do
   case $line in
     file:*) file=\${line#file:} ;;
+    folder:*) folder=\${line#folder:} ;;
     containers:*) containers=\${line#containers:} ;;
     *) groups=$line ;;
   esac
 done
-for each in $groups; do kill -s \${each#*:} -- -\${each%%:*} 2>/dev/null; done
+for each in $groups; do
+  kill -s \${each#*:} -- -\${each%%:*} 2>/dev/null
+  kill -s CONT -- -\${each%%:*} 2>/dev/null
+done
 for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
   alive=
   for each in $groups; do kill -s 0 -- -\${each%%:*} 2>/dev/null && alive=yes; done
@@ -25,6 +32,7 @@ done
 for each in $groups; do kill -s KILL -- -\${each%%:*} 2>/dev/null; done
 for each in $containers; do docker rm -f "$each" >/dev/null 2>&1; done
 [ -n "$file" ] && rm -f "$file"
+[ -n "$folder" ] && rm -rf "$folder"
 exit 0
 `
 
@@ -34,6 +42,7 @@ exit 0
  *   watch(groups: Guarded[]): void,
  *   watchContainers(names: string[]): void,
  *   watchFile(path: string): void,
+ *   watchFolder(path: string): void,
  *   dismiss(): void,
  * }} Guard
  */
@@ -46,6 +55,7 @@ export function openGuard() {
   let groups = ''
   let containers = ''
   let file = ''
+  let folder = ''
   let dismissed = false
   let shell = open()
 
@@ -67,7 +77,7 @@ export function openGuard() {
     return child
   }
   function tell() {
-    shell.stdin.write(`file:${file}\ncontainers:${containers}\n${groups}\n`)
+    shell.stdin.write(`file:${file}\nfolder:${folder}\ncontainers:${containers}\n${groups}\n`)
   }
 
   return {
@@ -83,9 +93,13 @@ export function openGuard() {
       file = path
       tell()
     },
+    watchFolder(path) {
+      folder = path
+      tell()
+    },
     dismiss() {
       dismissed = true
-      groups = containers = file = ''
+      groups = containers = file = folder = ''
       tell()
       shell.stdin.end()
     },

@@ -27,10 +27,11 @@ export interface Register {
   kill(): void
 }
 
-/** Signals a process and all that it started. */
+/** Signals a process and all that it started; one that is stopped (SIGSTOP) is continued, to hear it. */
 export function endGroup(leaderPid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-leaderPid, signal)
+    process.kill(-leaderPid, 'SIGCONT')
   } catch {
     // gone already
   }
@@ -63,6 +64,7 @@ export function openRegister(guard: Guard, folder: DataFolder): Register {
       const { pid } = child
       if (pid === undefined) return
       const gone = new Promise<void>((resolve) => child.once('exit', () => resolve())).then(() => {
+        endGroup(pid, 'SIGKILL') // whom it started and left behind: nobody would know of them any more
         entries.delete(pid)
         changed()
       })

@@ -1,6 +1,6 @@
 /** `npm test`, once the checkout is prepared: the tests, on a Kafka, PostgreSQL and Redis of their own. */
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Backing, startBacking } from './backing.js'
@@ -22,14 +22,21 @@ function testFiles(root: string, words: readonly string[]): string[] {
     .map((path) => join(folder, path))
 }
 
-/** Runs node's own test runner; resolves with its exit code. */
-function runRunner({ root, env, register }: Frame, backing: Backing, args: string[]): Promise<number> {
+/** Runs node's own test runner; resolves with its exit code. What tests make for a while lies in our folder. */
+function runRunner(
+  { root, env, register, folder }: Frame,
+  backing: Backing,
+  args: string[],
+): Promise<number> {
+  const temporary = join(folder.path, 'tmp')
+  mkdirSync(temporary)
   const child = spawn(process.execPath, args, {
     cwd: root,
     detached: true,
     stdio: ['ignore', 'inherit', 'inherit'],
     env: {
       ...env,
+      TMPDIR: temporary,
       TEST_KAFKA_BROKERS: backing.kafka,
       TEST_DATABASE_URL: backing.postgres,
       TEST_REDIS_URL: backing.redis,
@@ -40,8 +47,9 @@ function runRunner({ root, env, register }: Frame, backing: Backing, args: strin
 }
 
 /**
- * Runs the tests and exits the program with the runner's code. Arguments that begin with a dash go to node's
- * runner, others choose files by a part of their path: `npm test -- codec --test-name-pattern=frame`.
+ * Runs the tests and exits the program with the runner's code; neither a process nor a file of theirs stays.
+ * Arguments that begin with a dash go to node's runner, others choose files by a part of their path:
+ * `npm test -- codec --test-name-pattern=frame`.
  */
 export async function runTests(launch: Launch): Promise<void> {
   const flags = launch.argv.filter((argument) => argument.startsWith('-'))
@@ -55,7 +63,9 @@ export async function runTests(launch: Launch): Promise<void> {
   }
   const dataDir = mkdtempSync(join(tmpdir(), 'coffeechat-test-'))
   chmodSync(dataDir, 0o755) // PostgreSQL's system user has to pass
-  const given = { kafka: undefined, postgres: undefined, redis: undefined }
+  launch.guard.watchFolder(dataDir)
+  const { TEST_KAFKA_BROKERS, TEST_DATABASE_URL, TEST_REDIS_URL } = launch.env
+  const given = { kafka: TEST_KAFKA_BROKERS, postgres: TEST_DATABASE_URL, redis: TEST_REDIS_URL }
   const run = async (frame: Frame) => {
     const backing = await startBacking(given, frame, {
       install: false,

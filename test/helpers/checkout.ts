@@ -17,8 +17,13 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const repository = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))))
 
-/** Says over IPC what the real program says, serves a token to everyone, and ends when told to. */
+/**
+ * Says over IPC what the real program says, serves a token to everyone, and ends when told to. With STRAY it starts
+ * a frozen program that it never cares for again, and writes its pid to that file.
+ */
 const standIn = `
+import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 if (process.argv.includes('--setup')) process.exit(0)
@@ -34,6 +39,11 @@ if (roles === 'all' || roles === 'gateway') {
   await listening(createTcpServer(), process.env.TCP_PORT)
   await listening(createServer(serve), process.env.HTTP_PORT)
 } else setInterval(() => {}, 60_000)
+if (process.env.STRAY) {
+  const stray = spawn('sleep', ['600'], { stdio: 'ignore' })
+  stray.kill('SIGSTOP')
+  writeFileSync(process.env.STRAY, String(stray.pid))
+}
 process.send({ type: 'ready' })
 `
 

@@ -73,18 +73,18 @@ export interface System {
 const living = new Set<ChildProcess>()
 const logFolders: string[] = []
 
-/** Whatever happened in the tests: no process stays, and the logs only where a test failed. */
+/** Whatever happened in the tests: no process stays, and of the logs what tells why a test failed. */
 process.once('exit', () => {
   for (const child of living) child.kill('SIGKILL')
   for (const folder of logFolders) {
     if (process.exitCode) showComplaints(folder)
-    else rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true })
   }
 })
 
 /** The warnings and errors of the processes' logs. */
 function showComplaints(folder: string): void {
-  console.error(`logs of the system: ${folder}`)
+  console.error('what the system complained about:')
   for (const name of readdirSync(folder).filter((each) => each !== 'setup.log')) {
     const lines = readFileSync(join(folder, name), 'utf8').split('\n')
     const complaints = lines.filter((line) => line !== '' && !/^\{"level":("info"|30|20|"debug")/.test(line))

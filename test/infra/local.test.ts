@@ -83,6 +83,24 @@ test('the death of whoever started it takes everything down within 5 s', async (
   await until('all are gone', () => livingPids(pids).length === 0, 5_000)
 })
 
+test('what our process started ends with it, be it frozen: at its death and at the stop', async (t) => {
+  const { start, local, dataDir } = checkout(t)
+  const file = `${dataDir}.stray`
+  const stray = () => Number(readFileSync(file, 'utf8'))
+  const run = start({ env: { ...borrowedKafka, STRAY: file } })
+  await run.ready()
+  const first = stray()
+  assert.equal(lives(first), true)
+  process.kill(local().pids.all ?? 0, 'SIGKILL')
+  await until('its successor', () => / is back after /.test(run.said()))
+  assert.equal(lives(first), false)
+  const second = stray()
+  assert.equal(lives(second), true)
+  run.child.kill('SIGTERM')
+  assert.equal(await run.ended(), 0)
+  assert.equal(lives(second), false)
+})
+
 test('--processes runs each role as a process of that name', async (t) => {
   const { start, local } = checkout(t)
   const run = start({ env: { ...borrowedKafka, ROLES: 'gateway,login,users' }, args: ['--processes'] })
