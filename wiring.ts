@@ -13,6 +13,7 @@ import { createGroupChanges } from './infra/postgres/group-changes.js'
 import { createGroupDirectory } from './infra/postgres/groups.js'
 import { createMessageHistory } from './infra/postgres/history.js'
 import { createMessageStore } from './infra/postgres/messages.js'
+import { createOrgDirectory, createOrgImports } from './infra/postgres/org.js'
 import { createGroupNames, createPushTargets } from './infra/postgres/push.js'
 import { createPushLedger } from './infra/postgres/push-ledger.js'
 import { createPushRecords } from './infra/postgres/push-records.js'
@@ -139,8 +140,10 @@ export function workerPorts(
     groups: createGroupDirectory(pool),
     groupChanges: createGroupChanges(pool, { writeDiffusionMax: config.GROUP_WRITE_DIFFUSION_MAX }),
     groupLimits: config,
-    contacts: createContactDirectory(pool, config.STRANGER_POLICY === 'anyone'),
+    contacts: createContactDirectory(pool, config.STRANGER_POLICY),
     contactChanges: createContactChanges(pool),
+    org: createOrgDirectory(pool),
+    orgImports: createOrgImports(pool),
     tokens: createTokenSigner(config.TOKEN_SECRET),
     minClientVersion: config.MIN_CLIENT_VERSION,
     sessionLists: createSessionLists(pool),

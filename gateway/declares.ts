@@ -10,6 +10,7 @@ export const gatewayProduces = [
   topics.requestGroup,
   topics.requestFile,
   topics.requestContact,
+  topics.requestOrg,
   topics.messageSubmitted,
   topics.deliveryAcked,
   topics.deliveryMissed,

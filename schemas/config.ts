@@ -145,9 +145,9 @@ export const settings = {
   HISTORY_LIMIT_MAX: setting(count(1, 100), '100', 'largest page of history'),
 
   STRANGER_POLICY: setting(
-    z.enum(['anyone', 'friends']),
+    z.enum(['anyone', 'friends', 'organization']),
     'anyone',
-    'who may write to a user in a single chat; robots always may, and to them all',
+    'who may write to a user in a single chat: anyone, friends, or who is in the org tree with them; robots always may, and to them all',
   ),
   BLOCKLIST_ON_INVITE: setting(flag, 'true', 'who blocked somebody is not brought into groups by them'),
   FILE_STORE: setting(

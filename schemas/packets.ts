@@ -121,6 +121,10 @@ export const commands = {
   BLOCK_REQ: command(0x0613, 'c2s', 'CIM.Friend.CIMBlockReq'),
   BLOCK_RSP: command(0x0614, 's2c', 'CIM.Friend.CIMContactChangeRsp'),
   CONTACT_CHANGED_NOTIFY: command(0x0615, 's2c', 'CIM.Friend.CIMContactChangedNotify'),
+  ORG_LIST_REQ: command(0x0620, 'c2s', 'CIM.Org.CIMOrgListReq'),
+  ORG_LIST_RSP: command(0x0621, 's2c', 'CIM.Org.CIMOrgListRsp'),
+  ORG_SEARCH_REQ: command(0x0622, 'c2s', 'CIM.Org.CIMOrgSearchReq'),
+  ORG_SEARCH_RSP: command(0x0623, 's2c', 'CIM.Org.CIMOrgSearchRsp'),
 
   REPORT_REQ: command(0x0801, 'c2s', 'CIM.Message.CIMReportReq'),
   REPORT_RSP: command(0x0802, 's2c', 'CIM.Message.CIMReportRsp'),

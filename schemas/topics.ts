@@ -101,6 +101,10 @@ function contactRequestKey({ arguments: given }: event.IContactRequested): strin
   return peer_id === undefined ? String(user_id) : conversationOf(user_id, peer_id)
 }
 
+/** All imports have one key, so that they are applied as they came; questions spread, and wait for none of them. */
+const orgRequestKey = ({ operation, origin }: event.IOrgRequested): string =>
+  operation === 'import' ? operation : String(origin.user_id)
+
 export const topics = {
   messageSubmitted: topic<'message.submitted', event.IMessageSubmitted>({
     name: 'message.submitted',
@@ -355,5 +359,15 @@ export const topics = {
     maxMessageBytes: answerBytes,
     purpose: 'a command or question about friends and blocklists',
     ...proto(event.ContactRequested),
+  }),
+  requestOrg: topic<'request.org', event.IOrgRequested>({
+    name: 'request.org',
+    payload: 'OrgRequested',
+    key: orgRequestKey,
+    partitions: 'busy',
+    retention_ms: day_ms,
+    maxMessageBytes: answerBytes,
+    purpose: 'an import of the org tree, in order, or a question about it',
+    ...proto(event.OrgRequested),
   }),
 } as const

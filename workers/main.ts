@@ -12,6 +12,7 @@ import type { AnyWorker, WorkerDefinition } from './kit/worker.js'
 import { login } from './login.worker.js'
 import { messageStore } from './message-store.worker.js'
 import { offlinePush, offlinePush10s, offlinePush60s, offlinePush600s } from './offline-push.worker.js'
+import { org } from './org.worker.js'
 import { pushBroadcast } from './push-broadcast.worker.js'
 import { pushCheck5s, pushCheck15s } from './push-check.worker.js'
 import { pushFanout } from './push-fanout.worker.js'
@@ -42,6 +43,7 @@ export const workerRoles = {
   files: [files],
   robots: [robots, robots5s, robots30s, robots120s],
   contacts: [contacts],
+  org: [org],
   's2c-push': [
     s2cPush,
     pushFanout,

@@ -762,6 +762,51 @@ export interface CIMPushDataAck {
   push_id: string
 }
 
+export interface CIMOrgDepartment {
+  department_id: string
+  version: number
+  removed: boolean
+  parent_id?: string | undefined
+  name?: string | undefined
+}
+
+export interface CIMOrgMember {
+  user_id: number
+  department_id: string
+  version: number
+  removed: boolean
+  name?: string | undefined
+  title?: string | undefined
+  department_name?: string | undefined
+}
+
+export interface CIMOrgListReq {
+  user_id: number
+  version: number
+  limit_count?: number | undefined
+}
+
+export interface CIMOrgListRsp {
+  user_id: number
+  version: number
+  has_more: boolean
+  department_list: CIMOrgDepartment[]
+  member_list: CIMOrgMember[]
+}
+
+export interface CIMOrgSearchReq {
+  user_id: number
+  query?: string | undefined
+  department_id?: string | undefined
+  limit_count?: number | undefined
+}
+
+export interface CIMOrgSearchRsp {
+  user_id: number
+  has_more: boolean
+  member_list: CIMOrgMember[]
+}
+
 /** Every message by its name. */
 export interface Messages {
   CIMUserInfo: CIMUserInfo
@@ -849,6 +894,12 @@ export interface Messages {
   CIMReportRsp: CIMReportRsp
   CIMPushData: CIMPushData
   CIMPushDataAck: CIMPushDataAck
+  CIMOrgDepartment: CIMOrgDepartment
+  CIMOrgMember: CIMOrgMember
+  CIMOrgListReq: CIMOrgListReq
+  CIMOrgListRsp: CIMOrgListRsp
+  CIMOrgSearchReq: CIMOrgSearchReq
+  CIMOrgSearchRsp: CIMOrgSearchRsp
 }
 
 /** name=number, then ! required ? optional * repeated, then u varint t bool s string b bytes or a message. */
@@ -938,6 +989,12 @@ export const messages = {
   CIMReportRsp: 'user_id=1!u report_id=2!s result_code=3!u',
   CIMPushData: 'user_id=1!u push_id=2!s push_type=3!s create_time=4!u payload=5!b',
   CIMPushDataAck: 'user_id=1!u push_id=2!s',
+  CIMOrgDepartment: 'department_id=1!s version=2!u removed=3!t parent_id=4?s name=5?s',
+  CIMOrgMember: 'user_id=1!u department_id=2!s version=3!u removed=4!t name=5?s title=6?s department_name=7?s',
+  CIMOrgListReq: 'user_id=1!u version=2!u limit_count=3?u',
+  CIMOrgListRsp: 'user_id=1!u version=2!u has_more=3!t department_list=4*CIMOrgDepartment member_list=5*CIMOrgMember',
+  CIMOrgSearchReq: 'user_id=1!u query=2?s department_id=3?s limit_count=4?u',
+  CIMOrgSearchRsp: 'user_id=1!u has_more=2!t member_list=3*CIMOrgMember',
 } as const satisfies Record<keyof Messages, string>
 
 /** Command id and message of each command. */
@@ -1018,6 +1075,10 @@ export const commands = {
   BLOCK_REQ: [1555, 'CIMBlockReq'],
   BLOCK_RSP: [1556, 'CIMContactChangeRsp'],
   CONTACT_CHANGED_NOTIFY: [1557, 'CIMContactChangedNotify'],
+  ORG_LIST_REQ: [1568, 'CIMOrgListReq'],
+  ORG_LIST_RSP: [1569, 'CIMOrgListRsp'],
+  ORG_SEARCH_REQ: [1570, 'CIMOrgSearchReq'],
+  ORG_SEARCH_RSP: [1571, 'CIMOrgSearchRsp'],
   REPORT_REQ: [2049, 'CIMReportReq'],
   REPORT_RSP: [2050, 'CIMReportRsp'],
   PUSH_DATA: [2051, 'CIMPushData'],

@@ -15,6 +15,7 @@ import {
   type GroupOperation,
   groupAnswer,
 } from '../../schemas/group-operations.js'
+import type { OrgArgumentsOf, OrgOperation } from '../../schemas/org-operations.js'
 import { type CommandName, commands } from '../../schemas/packets.js'
 import { type AnyTopic, type EventOf, recordOf, topics } from '../../schemas/topics.js'
 import {
@@ -77,6 +78,12 @@ export interface Calls {
     operation: O,
     given: ContactArgumentsOf<O>,
   ): Promise<ContactAnswer>
+  /** An app server's operation on the org tree. Resolves with what it answers; rejects with the Fault that it answered. */
+  onOrg<O extends OrgOperation>(
+    request: FastifyRequest,
+    operation: O,
+    given: OrgArgumentsOf<O>,
+  ): Promise<unknown>
   /** An operation on files. Rejects with the Fault that the worker answered. */
   onFile<O extends FileOperation>(
     request: FastifyRequest,
@@ -211,6 +218,11 @@ export function createCalls(context: HttpContext): Calls {
       return contactAnswer.parse(
         answeredJson(await ask(request, 0, topics.requestContact, (origin) => ({ origin, ...asked }))),
       )
+    },
+
+    async onOrg(request, operation, given) {
+      const asked = { time: Date.now(), operation, arguments: JSON.stringify(given) }
+      return answeredJson(await ask(request, 0, topics.requestOrg, (origin) => ({ origin, ...asked })))
     },
 
     async query(request, userId, query, expected) {

@@ -22,6 +22,7 @@ import { groupRoutes } from './routes/groups.js'
 import { messageRoutes } from './routes/messages.js'
 import { notificationRoutes } from './routes/notifications.js'
 import { operationRoutes } from './routes/operations.js'
+import { orgRoutes } from './routes/org.js'
 import { pushRoutes } from './routes/pushes.js'
 import { readingRoutes } from './routes/reading.js'
 import { reportRoutes } from './routes/reports.js'
@@ -170,6 +171,7 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
     sessionSettingsRoutes,
     groupRoutes,
     contactRoutes,
+    orgRoutes,
     chatRoutes,
     fileRoutes,
     pushRoutes,

@@ -20,6 +20,7 @@ import { msgById } from './msg-by-id.js'
 import { msgData } from './msg-data.js'
 import { msgDataAck } from './msg-data-ack.js'
 import { msgReadAck } from './msg-read-ack.js'
+import { orgVerbs } from './org.js'
 import { pushDataAck } from './push-ack.js'
 import { receipts } from './receipts.js'
 import { report } from './report.js'
@@ -44,6 +45,7 @@ const verbs: { readonly [Name in CommandName]?: Verb<Name> } = {
   GET_MSG_BY_ID_REQ: msgById,
   ...groupVerbs,
   ...contactVerbs,
+  ...orgVerbs,
   GET_RECEIPTS_REQ: receipts,
   SYNC_REQ: sync,
   SESSION_UPDATE_REQ: sessionUpdate,

@@ -18,5 +18,6 @@ export const roleNames = [
   'files',
   'robots',
   'contacts',
+  'org',
   's2c-push',
 ] as const

@@ -12,6 +12,7 @@ import type {
   Relation,
   RelationChange,
 } from '../../workers/ports/contacts.js'
+import type { StrangerPolicy } from './messages.js'
 import { inTransaction, prepared } from './pool.js'
 
 const stranger: Relation = { state: 0, blocked: false, remark: '', greeting: '' }
@@ -41,15 +42,50 @@ const strangersTo = prepared<ListedUser>(
     ORDER BY u.user_id LIMIT $2`,
 )
 
-/** Reads contacts on this pool. @param strangersMayWrite STRANGER_POLICY */
-export const createContactDirectory = (pool: Pool, strangersMayWrite: boolean): ContactDirectory => ({
-  changedSince: (user_id, version, limit) => contactsSince(pool, [user_id, version, limit]),
-  async reachable(user_id, limit) {
-    const friends = await friendsOf(pool, [user_id, limit])
-    if (!strangersMayWrite || friends.length === limit) return friends
-    return [...friends, ...(await strangersTo(pool, [user_id, limit - friends.length]))]
-  },
-})
+/** Both are in the org tree. */
+const colleagues = (one: string, other: string) =>
+  `EXISTS (SELECT FROM im_org_member o WHERE o.user_id = ${one} AND NOT o.removed)
+      AND EXISTS (SELECT FROM im_org_member o WHERE o.user_id = ${other} AND NOT o.removed)`
+const friendlyColleaguesOf = prepared<ListedUser>(
+  'contacts-friendly-colleagues',
+  `SELECT u.user_id, u.nick_name, u.avatar_url, u.attach_info
+     FROM im_contact c JOIN im_user u ON u.user_id = c.peer_id
+    WHERE c.user_id = $1 AND c.state = 3 AND u.active AND ${colleagues('$1', 'u.user_id')}
+    ORDER BY u.user_id LIMIT $2`,
+)
+/** By the key of the tree's members, so that it is read no further than to the last one listed. */
+const otherColleaguesOf = prepared<ListedUser>(
+  'contacts-colleagues',
+  `SELECT u.user_id, u.nick_name, u.avatar_url, u.attach_info
+     FROM (SELECT DISTINCT m.user_id FROM im_org_member m WHERE NOT m.removed AND m.user_id <> $1) k
+     JOIN im_user u ON u.user_id = k.user_id
+    WHERE u.active AND EXISTS (SELECT FROM im_org_member o WHERE o.user_id = $1 AND NOT o.removed)
+      AND NOT EXISTS (SELECT FROM im_contact c WHERE c.user_id = $1 AND c.peer_id = u.user_id AND c.state = 3)
+      AND NOT EXISTS (SELECT FROM im_contact b WHERE b.user_id = u.user_id AND b.peer_id = $1 AND b.blocked)
+    ORDER BY k.user_id LIMIT $2`,
+)
+
+type ListUsers = (pool: Pool, values: unknown[]) => Promise<ListedUser[]>
+
+/** Whom one may write to, as each policy has it: friends, then others. */
+const reachableBy: Readonly<Record<StrangerPolicy, readonly [friends: ListUsers, others?: ListUsers]>> = {
+  anyone: [friendsOf, strangersTo],
+  friends: [friendsOf],
+  organization: [friendlyColleaguesOf, otherColleaguesOf],
+}
+
+/** Reads contacts on this pool. @param policy STRANGER_POLICY */
+export const createContactDirectory = (pool: Pool, policy: StrangerPolicy): ContactDirectory => {
+  const [listFriends, listOthers] = reachableBy[policy]
+  return {
+    changedSince: (user_id, version, limit) => contactsSince(pool, [user_id, version, limit]),
+    async reachable(user_id, limit) {
+      const friends = await listFriends(pool, [user_id, limit])
+      if (listOthers === undefined || friends.length === limit) return friends
+      return [...friends, ...(await listOthers(pool, [user_id, limit - friends.length]))]
+    },
+  }
+}
 
 /** A store of a message takes the same locks: after the COMMIT of a block nothing comes through, no first message either. */
 const makeConversations = prepared(

@@ -19,7 +19,7 @@ interface ResultRow {
 const isToGroup = (message: NewMessage): boolean => isGroupId(message.to_session_id)
 
 /** Who may write to a user (STRANGER_POLICY), by the number that im_store_single takes. */
-const policies = { anyone: 0, friends: 1 }
+const policies = { anyone: 0, friends: 1, organization: 2 }
 export type StrangerPolicy = keyof typeof policies
 
 /** Stores on this pool. One round trip per batch, two where it has messages to users and to groups. */

@@ -219,6 +219,41 @@ CREATE TABLE im_message_send_2 PARTITION OF im_message_send FOR VALUES WITH (mod
 
 CREATE TABLE im_message_send_3 PARTITION OF im_message_send FOR VALUES WITH (modulus 4, remainder 3) WITH (fillfactor=90);
 
+CREATE TABLE im_org (
+  one boolean NOT NULL DEFAULT true,
+  version bigint NOT NULL DEFAULT 0,
+  CONSTRAINT im_org_one_check CHECK (one),
+  CONSTRAINT im_org_pkey PRIMARY KEY (one)
+);
+
+CREATE TABLE im_org_department (
+  department_id text COLLATE "C" NOT NULL,
+  parent_id text COLLATE "C",
+  name text NOT NULL,
+  folded text COLLATE "C" NOT NULL,
+  version bigint NOT NULL,
+  removed boolean NOT NULL DEFAULT false,
+  CONSTRAINT im_org_department_pkey PRIMARY KEY (department_id)
+);
+
+CREATE TABLE im_org_import (
+  place text COLLATE "C" NOT NULL,
+  diff jsonb NOT NULL,
+  created bigint NOT NULL,
+  CONSTRAINT im_org_import_pkey PRIMARY KEY (place)
+);
+
+CREATE TABLE im_org_member (
+  user_id bigint NOT NULL,
+  department_id text COLLATE "C" NOT NULL,
+  name text NOT NULL,
+  folded text COLLATE "C" NOT NULL,
+  title text NOT NULL DEFAULT ''::text,
+  version bigint NOT NULL,
+  removed boolean NOT NULL DEFAULT false,
+  CONSTRAINT im_org_member_pkey PRIMARY KEY (user_id, department_id)
+);
+
 CREATE TABLE im_push (
   push_id text COLLATE "C" NOT NULL,
   place text NOT NULL,
@@ -394,6 +429,12 @@ CREATE INDEX im_message_send_3_from_id_to_id_msg_id_idx ON public.im_message_sen
 
 CREATE INDEX im_message_send_history ON ONLY public.im_message_send USING btree (from_id, to_id, msg_id);
 
+CREATE INDEX im_org_department_below ON public.im_org_department USING btree (parent_id) WHERE (NOT removed);
+
+CREATE INDEX im_org_import_age ON public.im_org_import USING btree (created);
+
+CREATE INDEX im_org_member_here ON public.im_org_member USING btree (department_id, user_id) WHERE (NOT removed);
+
 CREATE INDEX im_push_age ON public.im_push USING btree (created);
 
 CREATE INDEX im_push_ledger_newest ON public.im_push_ledger USING btree (reader_id, created);
@@ -409,6 +450,10 @@ CREATE INDEX im_user_request_age ON public.im_user_request USING btree (created)
 CREATE SEQUENCE im_group_id;
 
 CREATE UNIQUE INDEX im_contact_changes ON public.im_contact USING btree (user_id, version);
+
+CREATE UNIQUE INDEX im_org_department_changes ON public.im_org_department USING btree (version);
+
+CREATE UNIQUE INDEX im_org_member_changes ON public.im_org_member USING btree (version);
 
 CREATE OR REPLACE FUNCTION public.im_copy_to_members(p_group bigint[], p_msg_id bigint[], p_member_group bigint[], p_member bigint[], p_joined bigint[], p_left bigint[], p_now bigint)
  RETURNS void
@@ -987,7 +1032,10 @@ BEGIN
   SELECT array_agg(CASE
            WHEN NOT m.k THEN 9
            WHEN b.blocked AND m.t <> m.f THEN 3
-           WHEN p_policy = 0 OR b.state = 3 OR m.t = m.f THEN 0
+           WHEN p_policy = 0 OR m.t = m.f THEN 0
+           WHEN p_policy = 1 AND b.state = 3 THEN 0
+           WHEN p_policy = 2 AND (SELECT count(DISTINCT o.user_id) FROM im_org_member o
+                                   WHERE o.user_id IN (m.f, m.t) AND NOT o.removed) = 2 THEN 0
            WHEN EXISTS (SELECT FROM im_user u WHERE u.user_id IN (m.f, m.t) AND u.robot_webhook IS NOT NULL) THEN 0
            ELSE 8 END::smallint ORDER BY m.o)
     INTO verdicts

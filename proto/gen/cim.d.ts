@@ -238,6 +238,18 @@ export namespace CIM {
             /** kCIM_CID_CONTACT_CHANGED_NOTIFY value */
             kCIM_CID_CONTACT_CHANGED_NOTIFY = 1557,
 
+            /** kCIM_CID_ORG_LIST_REQ value */
+            kCIM_CID_ORG_LIST_REQ = 1568,
+
+            /** kCIM_CID_ORG_LIST_RSP value */
+            kCIM_CID_ORG_LIST_RSP = 1569,
+
+            /** kCIM_CID_ORG_SEARCH_REQ value */
+            kCIM_CID_ORG_SEARCH_REQ = 1570,
+
+            /** kCIM_CID_ORG_SEARCH_RSP value */
+            kCIM_CID_ORG_SEARCH_RSP = 1571,
+
             /** kCIM_CID_REPORT_REQ value */
             kCIM_CID_REPORT_REQ = 2049,
 
@@ -7030,6 +7042,478 @@ export namespace CIM {
             type $Shape = CIM.Message.CIMPushDataAck.$Properties;
         }
     }
+
+    /** Namespace Org. */
+    namespace Org {
+
+        /**
+         * Properties of a CIMOrgDepartment.
+         * @deprecated Use CIM.Org.CIMOrgDepartment.$Properties instead.
+         */
+        interface ICIMOrgDepartment extends CIM.Org.CIMOrgDepartment.$Properties {
+        }
+
+        /** Represents a CIMOrgDepartment. */
+        class CIMOrgDepartment {
+
+            /**
+             * Constructs a new CIMOrgDepartment.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Org.CIMOrgDepartment.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMOrgDepartment department_id. */
+            department_id: string;
+
+            /** CIMOrgDepartment version. */
+            version: number;
+
+            /** CIMOrgDepartment removed. */
+            removed: boolean;
+
+            /** CIMOrgDepartment parent_id. */
+            parent_id: (string|null);
+
+            /** CIMOrgDepartment name. */
+            name: (string|null);
+
+            /**
+             * Encodes the specified CIMOrgDepartment message. Does not implicitly {@link CIM.Org.CIMOrgDepartment.verify|verify} messages.
+             * @param message CIMOrgDepartment message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Org.CIMOrgDepartment.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMOrgDepartment message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Org.CIMOrgDepartment & CIM.Org.CIMOrgDepartment.$Shape} CIMOrgDepartment
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Org.CIMOrgDepartment & CIM.Org.CIMOrgDepartment.$Shape;
+        }
+
+        namespace CIMOrgDepartment {
+
+            /** Properties of a CIMOrgDepartment. */
+            interface $Properties {
+
+                /** CIMOrgDepartment department_id */
+                department_id: string;
+
+                /** CIMOrgDepartment version */
+                version: number;
+
+                /** CIMOrgDepartment removed */
+                removed: boolean;
+
+                /** CIMOrgDepartment parent_id */
+                parent_id?: (string|null);
+
+                /** CIMOrgDepartment name */
+                name?: (string|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMOrgDepartment. */
+            type $Shape = CIM.Org.CIMOrgDepartment.$Properties;
+        }
+
+        /**
+         * Properties of a CIMOrgMember.
+         * @deprecated Use CIM.Org.CIMOrgMember.$Properties instead.
+         */
+        interface ICIMOrgMember extends CIM.Org.CIMOrgMember.$Properties {
+        }
+
+        /** Represents a CIMOrgMember. */
+        class CIMOrgMember {
+
+            /**
+             * Constructs a new CIMOrgMember.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Org.CIMOrgMember.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMOrgMember user_id. */
+            user_id: number;
+
+            /** CIMOrgMember department_id. */
+            department_id: string;
+
+            /** CIMOrgMember version. */
+            version: number;
+
+            /** CIMOrgMember removed. */
+            removed: boolean;
+
+            /** CIMOrgMember name. */
+            name: (string|null);
+
+            /** CIMOrgMember title. */
+            title: (string|null);
+
+            /** CIMOrgMember department_name. */
+            department_name: (string|null);
+
+            /**
+             * Encodes the specified CIMOrgMember message. Does not implicitly {@link CIM.Org.CIMOrgMember.verify|verify} messages.
+             * @param message CIMOrgMember message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Org.CIMOrgMember.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMOrgMember message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Org.CIMOrgMember & CIM.Org.CIMOrgMember.$Shape} CIMOrgMember
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Org.CIMOrgMember & CIM.Org.CIMOrgMember.$Shape;
+        }
+
+        namespace CIMOrgMember {
+
+            /** Properties of a CIMOrgMember. */
+            interface $Properties {
+
+                /** CIMOrgMember user_id */
+                user_id: number;
+
+                /** CIMOrgMember department_id */
+                department_id: string;
+
+                /** CIMOrgMember version */
+                version: number;
+
+                /** CIMOrgMember removed */
+                removed: boolean;
+
+                /** CIMOrgMember name */
+                name?: (string|null);
+
+                /** CIMOrgMember title */
+                title?: (string|null);
+
+                /** CIMOrgMember department_name */
+                department_name?: (string|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMOrgMember. */
+            type $Shape = CIM.Org.CIMOrgMember.$Properties;
+        }
+
+        /**
+         * Properties of a CIMOrgListReq.
+         * @deprecated Use CIM.Org.CIMOrgListReq.$Properties instead.
+         */
+        interface ICIMOrgListReq extends CIM.Org.CIMOrgListReq.$Properties {
+        }
+
+        /** Represents a CIMOrgListReq. */
+        class CIMOrgListReq {
+
+            /**
+             * Constructs a new CIMOrgListReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Org.CIMOrgListReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMOrgListReq user_id. */
+            user_id: number;
+
+            /** CIMOrgListReq version. */
+            version: number;
+
+            /** CIMOrgListReq limit_count. */
+            limit_count: (number|null);
+
+            /**
+             * Encodes the specified CIMOrgListReq message. Does not implicitly {@link CIM.Org.CIMOrgListReq.verify|verify} messages.
+             * @param message CIMOrgListReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Org.CIMOrgListReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMOrgListReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Org.CIMOrgListReq & CIM.Org.CIMOrgListReq.$Shape} CIMOrgListReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Org.CIMOrgListReq & CIM.Org.CIMOrgListReq.$Shape;
+        }
+
+        namespace CIMOrgListReq {
+
+            /** Properties of a CIMOrgListReq. */
+            interface $Properties {
+
+                /** CIMOrgListReq user_id */
+                user_id: number;
+
+                /** CIMOrgListReq version */
+                version: number;
+
+                /** CIMOrgListReq limit_count */
+                limit_count?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMOrgListReq. */
+            type $Shape = CIM.Org.CIMOrgListReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMOrgListRsp.
+         * @deprecated Use CIM.Org.CIMOrgListRsp.$Properties instead.
+         */
+        interface ICIMOrgListRsp extends CIM.Org.CIMOrgListRsp.$Properties {
+        }
+
+        /** Represents a CIMOrgListRsp. */
+        class CIMOrgListRsp {
+
+            /**
+             * Constructs a new CIMOrgListRsp.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Org.CIMOrgListRsp.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMOrgListRsp user_id. */
+            user_id: number;
+
+            /** CIMOrgListRsp version. */
+            version: number;
+
+            /** CIMOrgListRsp has_more. */
+            has_more: boolean;
+
+            /** CIMOrgListRsp department_list. */
+            department_list: CIM.Org.CIMOrgDepartment[];
+
+            /** CIMOrgListRsp member_list. */
+            member_list: CIM.Org.CIMOrgMember[];
+
+            /**
+             * Encodes the specified CIMOrgListRsp message. Does not implicitly {@link CIM.Org.CIMOrgListRsp.verify|verify} messages.
+             * @param message CIMOrgListRsp message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Org.CIMOrgListRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMOrgListRsp message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Org.CIMOrgListRsp & CIM.Org.CIMOrgListRsp.$Shape} CIMOrgListRsp
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Org.CIMOrgListRsp & CIM.Org.CIMOrgListRsp.$Shape;
+        }
+
+        namespace CIMOrgListRsp {
+
+            /** Properties of a CIMOrgListRsp. */
+            interface $Properties {
+
+                /** CIMOrgListRsp user_id */
+                user_id: number;
+
+                /** CIMOrgListRsp version */
+                version: number;
+
+                /** CIMOrgListRsp has_more */
+                has_more: boolean;
+
+                /** CIMOrgListRsp department_list */
+                department_list?: CIM.Org.CIMOrgDepartment.$Properties[];
+
+                /** CIMOrgListRsp member_list */
+                member_list?: CIM.Org.CIMOrgMember.$Properties[];
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMOrgListRsp. */
+            type $Shape = CIM.Org.CIMOrgListRsp.$Properties;
+        }
+
+        /**
+         * Properties of a CIMOrgSearchReq.
+         * @deprecated Use CIM.Org.CIMOrgSearchReq.$Properties instead.
+         */
+        interface ICIMOrgSearchReq extends CIM.Org.CIMOrgSearchReq.$Properties {
+        }
+
+        /** Represents a CIMOrgSearchReq. */
+        class CIMOrgSearchReq {
+
+            /**
+             * Constructs a new CIMOrgSearchReq.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Org.CIMOrgSearchReq.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMOrgSearchReq user_id. */
+            user_id: number;
+
+            /** CIMOrgSearchReq query. */
+            query: (string|null);
+
+            /** CIMOrgSearchReq department_id. */
+            department_id: (string|null);
+
+            /** CIMOrgSearchReq limit_count. */
+            limit_count: (number|null);
+
+            /**
+             * Encodes the specified CIMOrgSearchReq message. Does not implicitly {@link CIM.Org.CIMOrgSearchReq.verify|verify} messages.
+             * @param message CIMOrgSearchReq message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Org.CIMOrgSearchReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMOrgSearchReq message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Org.CIMOrgSearchReq & CIM.Org.CIMOrgSearchReq.$Shape} CIMOrgSearchReq
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Org.CIMOrgSearchReq & CIM.Org.CIMOrgSearchReq.$Shape;
+        }
+
+        namespace CIMOrgSearchReq {
+
+            /** Properties of a CIMOrgSearchReq. */
+            interface $Properties {
+
+                /** CIMOrgSearchReq user_id */
+                user_id: number;
+
+                /** CIMOrgSearchReq query */
+                query?: (string|null);
+
+                /** CIMOrgSearchReq department_id */
+                department_id?: (string|null);
+
+                /** CIMOrgSearchReq limit_count */
+                limit_count?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMOrgSearchReq. */
+            type $Shape = CIM.Org.CIMOrgSearchReq.$Properties;
+        }
+
+        /**
+         * Properties of a CIMOrgSearchRsp.
+         * @deprecated Use CIM.Org.CIMOrgSearchRsp.$Properties instead.
+         */
+        interface ICIMOrgSearchRsp extends CIM.Org.CIMOrgSearchRsp.$Properties {
+        }
+
+        /** Represents a CIMOrgSearchRsp. */
+        class CIMOrgSearchRsp {
+
+            /**
+             * Constructs a new CIMOrgSearchRsp.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: CIM.Org.CIMOrgSearchRsp.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CIMOrgSearchRsp user_id. */
+            user_id: number;
+
+            /** CIMOrgSearchRsp has_more. */
+            has_more: boolean;
+
+            /** CIMOrgSearchRsp member_list. */
+            member_list: CIM.Org.CIMOrgMember[];
+
+            /**
+             * Encodes the specified CIMOrgSearchRsp message. Does not implicitly {@link CIM.Org.CIMOrgSearchRsp.verify|verify} messages.
+             * @param message CIMOrgSearchRsp message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: CIM.Org.CIMOrgSearchRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CIMOrgSearchRsp message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {CIM.Org.CIMOrgSearchRsp & CIM.Org.CIMOrgSearchRsp.$Shape} CIMOrgSearchRsp
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): CIM.Org.CIMOrgSearchRsp & CIM.Org.CIMOrgSearchRsp.$Shape;
+        }
+
+        namespace CIMOrgSearchRsp {
+
+            /** Properties of a CIMOrgSearchRsp. */
+            interface $Properties {
+
+                /** CIMOrgSearchRsp user_id */
+                user_id: number;
+
+                /** CIMOrgSearchRsp has_more */
+                has_more: boolean;
+
+                /** CIMOrgSearchRsp member_list */
+                member_list?: CIM.Org.CIMOrgMember.$Properties[];
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CIMOrgSearchRsp. */
+            type $Shape = CIM.Org.CIMOrgSearchRsp.$Properties;
+        }
+    }
 }
 
 /** Namespace coffeechat. */
@@ -9832,6 +10316,87 @@ export namespace coffeechat {
 
             /** Shape of a ContactRequested. */
             type $Shape = coffeechat.event.ContactRequested.$Properties;
+        }
+
+        /**
+         * Properties of an OrgRequested.
+         * @deprecated Use coffeechat.event.OrgRequested.$Properties instead.
+         */
+        interface IOrgRequested extends coffeechat.event.OrgRequested.$Properties {
+        }
+
+        /** Represents an OrgRequested. */
+        class OrgRequested {
+
+            /**
+             * Constructs a new OrgRequested.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.OrgRequested.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** OrgRequested origin. */
+            origin: coffeechat.event.Origin;
+
+            /** OrgRequested time. */
+            time: number;
+
+            /** OrgRequested operation. */
+            operation: string;
+
+            /** OrgRequested arguments. */
+            arguments: string;
+
+            /** OrgRequested command_id. */
+            command_id: (number|null);
+
+            /**
+             * Encodes the specified OrgRequested message. Does not implicitly {@link coffeechat.event.OrgRequested.verify|verify} messages.
+             * @param message OrgRequested message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.OrgRequested.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes an OrgRequested message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.OrgRequested & coffeechat.event.OrgRequested.$Shape} OrgRequested
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.OrgRequested & coffeechat.event.OrgRequested.$Shape;
+        }
+
+        namespace OrgRequested {
+
+            /** Properties of an OrgRequested. */
+            interface $Properties {
+
+                /** OrgRequested origin */
+                origin: coffeechat.event.Origin.$Properties;
+
+                /** OrgRequested time */
+                time: number;
+
+                /** OrgRequested operation */
+                operation: string;
+
+                /** OrgRequested arguments */
+                "arguments": string;
+
+                /** OrgRequested command_id */
+                command_id?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of an OrgRequested. */
+            type $Shape = coffeechat.event.OrgRequested.$Properties;
         }
     }
 }

@@ -93,6 +93,10 @@ export const CIM = $root.CIM = (() => {
             values[valuesById[1555] = "kCIM_CID_BLOCK_REQ"] = 1555;
             values[valuesById[1556] = "kCIM_CID_BLOCK_RSP"] = 1556;
             values[valuesById[1557] = "kCIM_CID_CONTACT_CHANGED_NOTIFY"] = 1557;
+            values[valuesById[1568] = "kCIM_CID_ORG_LIST_REQ"] = 1568;
+            values[valuesById[1569] = "kCIM_CID_ORG_LIST_RSP"] = 1569;
+            values[valuesById[1570] = "kCIM_CID_ORG_SEARCH_REQ"] = 1570;
+            values[valuesById[1571] = "kCIM_CID_ORG_SEARCH_RSP"] = 1571;
             values[valuesById[2049] = "kCIM_CID_REPORT_REQ"] = 2049;
             values[valuesById[2050] = "kCIM_CID_REPORT_RSP"] = 2050;
             values[valuesById[2051] = "kCIM_CID_PUSH_DATA"] = 2051;
@@ -10134,6 +10138,703 @@ export const CIM = $root.CIM = (() => {
         return Message;
     })();
 
+    CIM.Org = (function() {
+
+        const Org = {};
+
+        Org.CIMOrgDepartment = (function() {
+
+            const CIMOrgDepartment = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMOrgDepartment.prototype.department_id = "";
+            CIMOrgDepartment.prototype.version = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMOrgDepartment.prototype.removed = false;
+            CIMOrgDepartment.prototype.parent_id = null;
+            CIMOrgDepartment.prototype.name = null;
+
+            CIMOrgDepartment.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(10).string(message.department_id);
+                writer.uint32(16).uint64(message.version);
+                writer.uint32(24).bool(message.removed);
+                if (message.parent_id != null && $Object.hasOwnProperty.call(message, "parent_id"))
+                    writer.uint32(34).string(message.parent_id);
+                if (message.name != null && $Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(42).string(message.name);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMOrgDepartment.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Org.CIMOrgDepartment();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.department_id = reader.string();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.version = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.removed = reader.bool();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            message.parent_id = reader.string();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.name = reader.string();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "department_id"))
+                    throw $util.ProtocolError("missing required 'department_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "version"))
+                    throw $util.ProtocolError("missing required 'version'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "removed"))
+                    throw $util.ProtocolError("missing required 'removed'", { instance: message });
+                return message;
+            };
+
+            return CIMOrgDepartment;
+        })();
+
+        Org.CIMOrgMember = (function() {
+
+            const CIMOrgMember = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMOrgMember.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMOrgMember.prototype.department_id = "";
+            CIMOrgMember.prototype.version = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMOrgMember.prototype.removed = false;
+            CIMOrgMember.prototype.name = null;
+            CIMOrgMember.prototype.title = null;
+            CIMOrgMember.prototype.department_name = null;
+
+            CIMOrgMember.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(18).string(message.department_id);
+                writer.uint32(24).uint64(message.version);
+                writer.uint32(32).bool(message.removed);
+                if (message.name != null && $Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(42).string(message.name);
+                if (message.title != null && $Object.hasOwnProperty.call(message, "title"))
+                    writer.uint32(50).string(message.title);
+                if (message.department_name != null && $Object.hasOwnProperty.call(message, "department_name"))
+                    writer.uint32(58).string(message.department_name);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMOrgMember.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Org.CIMOrgMember();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.department_id = reader.string();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.version = reader.uint64();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.removed = reader.bool();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.name = reader.string();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                break;
+                            message.title = reader.string();
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 2)
+                                break;
+                            message.department_name = reader.string();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "department_id"))
+                    throw $util.ProtocolError("missing required 'department_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "version"))
+                    throw $util.ProtocolError("missing required 'version'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "removed"))
+                    throw $util.ProtocolError("missing required 'removed'", { instance: message });
+                return message;
+            };
+
+            return CIMOrgMember;
+        })();
+
+        Org.CIMOrgListReq = (function() {
+
+            const CIMOrgListReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMOrgListReq.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMOrgListReq.prototype.version = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMOrgListReq.prototype.limit_count = null;
+
+            CIMOrgListReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.version);
+                if (message.limit_count != null && $Object.hasOwnProperty.call(message, "limit_count"))
+                    writer.uint32(24).uint32(message.limit_count);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMOrgListReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Org.CIMOrgListReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.version = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.limit_count = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "version"))
+                    throw $util.ProtocolError("missing required 'version'", { instance: message });
+                return message;
+            };
+
+            return CIMOrgListReq;
+        })();
+
+        Org.CIMOrgListRsp = (function() {
+
+            const CIMOrgListRsp = function (properties) {
+                this.department_list = [];
+                this.member_list = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMOrgListRsp.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMOrgListRsp.prototype.version = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMOrgListRsp.prototype.has_more = false;
+            CIMOrgListRsp.prototype.department_list = $util.emptyArray;
+            CIMOrgListRsp.prototype.member_list = $util.emptyArray;
+
+            CIMOrgListRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).uint64(message.version);
+                writer.uint32(24).bool(message.has_more);
+                if (message.department_list != null && message.department_list.length)
+                    for (let i = 0; i < message.department_list.length; ++i)
+                        $root.CIM.Org.CIMOrgDepartment.encode(message.department_list[i], writer.uint32(34).fork(), _depth + 1).ldelim();
+                if (message.member_list != null && message.member_list.length)
+                    for (let i = 0; i < message.member_list.length; ++i)
+                        $root.CIM.Org.CIMOrgMember.encode(message.member_list[i], writer.uint32(42).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMOrgListRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Org.CIMOrgListRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.version = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.has_more = reader.bool();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.department_list && message.department_list.length))
+                                message.department_list = [];
+                            message.department_list.push($root.CIM.Org.CIMOrgDepartment.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.member_list && message.member_list.length))
+                                message.member_list = [];
+                            message.member_list.push($root.CIM.Org.CIMOrgMember.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "version"))
+                    throw $util.ProtocolError("missing required 'version'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "has_more"))
+                    throw $util.ProtocolError("missing required 'has_more'", { instance: message });
+                return message;
+            };
+
+            return CIMOrgListRsp;
+        })();
+
+        Org.CIMOrgSearchReq = (function() {
+
+            const CIMOrgSearchReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMOrgSearchReq.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMOrgSearchReq.prototype.query = null;
+            CIMOrgSearchReq.prototype.department_id = null;
+            CIMOrgSearchReq.prototype.limit_count = null;
+
+            CIMOrgSearchReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                if (message.query != null && $Object.hasOwnProperty.call(message, "query"))
+                    writer.uint32(18).string(message.query);
+                if (message.department_id != null && $Object.hasOwnProperty.call(message, "department_id"))
+                    writer.uint32(26).string(message.department_id);
+                if (message.limit_count != null && $Object.hasOwnProperty.call(message, "limit_count"))
+                    writer.uint32(32).uint32(message.limit_count);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMOrgSearchReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Org.CIMOrgSearchReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.query = reader.string();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.department_id = reader.string();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.limit_count = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                return message;
+            };
+
+            return CIMOrgSearchReq;
+        })();
+
+        Org.CIMOrgSearchRsp = (function() {
+
+            const CIMOrgSearchRsp = function (properties) {
+                this.member_list = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CIMOrgSearchRsp.prototype.user_id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            CIMOrgSearchRsp.prototype.has_more = false;
+            CIMOrgSearchRsp.prototype.member_list = $util.emptyArray;
+
+            CIMOrgSearchRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.user_id);
+                writer.uint32(16).bool(message.has_more);
+                if (message.member_list != null && message.member_list.length)
+                    for (let i = 0; i < message.member_list.length; ++i)
+                        $root.CIM.Org.CIMOrgMember.encode(message.member_list[i], writer.uint32(26).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CIMOrgSearchRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.CIM.Org.CIMOrgSearchRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.has_more = reader.bool();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.member_list && message.member_list.length))
+                                message.member_list = [];
+                            message.member_list.push($root.CIM.Org.CIMOrgMember.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "user_id"))
+                    throw $util.ProtocolError("missing required 'user_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "has_more"))
+                    throw $util.ProtocolError("missing required 'has_more'", { instance: message });
+                return message;
+            };
+
+            return CIMOrgSearchRsp;
+        })();
+
+        return Org;
+    })();
+
     return CIM;
 })();
 
@@ -14270,6 +14971,125 @@ export const coffeechat = $root.coffeechat = (() => {
             };
 
             return ContactRequested;
+        })();
+
+        event.OrgRequested = (function() {
+
+            const OrgRequested = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            OrgRequested.prototype.origin = null;
+            OrgRequested.prototype.time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            OrgRequested.prototype.operation = "";
+            OrgRequested.prototype["arguments"] = "";
+            OrgRequested.prototype.command_id = null;
+
+            OrgRequested.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                $root.coffeechat.event.Origin.encode(message.origin, writer.uint32(10).fork(), _depth + 1).ldelim();
+                writer.uint32(16).uint64(message.time);
+                writer.uint32(26).string(message.operation);
+                writer.uint32(34).string(message["arguments"]);
+                if (message.command_id != null && $Object.hasOwnProperty.call(message, "command_id"))
+                    writer.uint32(40).uint32(message.command_id);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            OrgRequested.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.OrgRequested();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.origin = $root.coffeechat.event.Origin.decode(reader, reader.size(), $undefined, _depth + 1, message.origin);
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.time = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.operation = reader.string();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            message["arguments"] = reader.string();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            message.command_id = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "origin"))
+                    throw $util.ProtocolError("missing required 'origin'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "time"))
+                    throw $util.ProtocolError("missing required 'time'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "operation"))
+                    throw $util.ProtocolError("missing required 'operation'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "arguments"))
+                    throw $util.ProtocolError("missing required 'arguments'", { instance: message });
+                return message;
+            };
+
+            return OrgRequested;
         })();
 
         return event;

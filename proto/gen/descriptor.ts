@@ -529,11 +529,50 @@ export const messageFields = {
     [1,"user_id","required","uint64"],
     [2,"push_id","required","string"],
   ],
+  "CIM.Org.CIMOrgDepartment": [
+    [1,"department_id","required","string"],
+    [2,"version","required","uint64"],
+    [3,"removed","required","bool"],
+    [4,"parent_id","optional","string"],
+    [5,"name","optional","string"],
+  ],
+  "CIM.Org.CIMOrgMember": [
+    [1,"user_id","required","uint64"],
+    [2,"department_id","required","string"],
+    [3,"version","required","uint64"],
+    [4,"removed","required","bool"],
+    [5,"name","optional","string"],
+    [6,"title","optional","string"],
+    [7,"department_name","optional","string"],
+  ],
+  "CIM.Org.CIMOrgListReq": [
+    [1,"user_id","required","uint64"],
+    [2,"version","required","uint64"],
+    [3,"limit_count","optional","uint32"],
+  ],
+  "CIM.Org.CIMOrgListRsp": [
+    [1,"user_id","required","uint64"],
+    [2,"version","required","uint64"],
+    [3,"has_more","required","bool"],
+    [4,"department_list","repeated","CIM.Org.CIMOrgDepartment"],
+    [5,"member_list","repeated","CIM.Org.CIMOrgMember"],
+  ],
+  "CIM.Org.CIMOrgSearchReq": [
+    [1,"user_id","required","uint64"],
+    [2,"query","optional","string"],
+    [3,"department_id","optional","string"],
+    [4,"limit_count","optional","uint32"],
+  ],
+  "CIM.Org.CIMOrgSearchRsp": [
+    [1,"user_id","required","uint64"],
+    [2,"has_more","required","bool"],
+    [3,"member_list","repeated","CIM.Org.CIMOrgMember"],
+  ],
 } as const satisfies Record<string, readonly FieldRow[]>
 
 /** The values of every CIM enum, by its full name. */
 export const enumValues: Readonly<Record<string, readonly number[]>> = {
-  "CIM.Def.CIMCmdID": [257,258,259,260,261,262,265,266,513,514,517,518,528,529,530,531,532,769,770,771,772,773,774,775,776,816,817,1281,1282,1283,1284,1285,1286,1287,1288,1289,1296,1297,1298,1299,1300,1301,1302,1303,1312,1313,1314,1315,1316,1317,1318,1319,1320,1321,1322,1323,1324,1325,1326,1327,1328,1537,1538,1539,1540,1541,1542,1543,1544,1545,1552,1553,1554,1555,1556,1557,2049,2050,2051,2052],
+  "CIM.Def.CIMCmdID": [257,258,259,260,261,262,265,266,513,514,517,518,528,529,530,531,532,769,770,771,772,773,774,775,776,816,817,1281,1282,1283,1284,1285,1286,1287,1288,1289,1296,1297,1298,1299,1300,1301,1302,1303,1312,1313,1314,1315,1316,1317,1318,1319,1320,1321,1322,1323,1324,1325,1326,1327,1328,1537,1538,1539,1540,1541,1542,1543,1544,1545,1552,1553,1554,1555,1556,1557,1568,1569,1570,1571,2049,2050,2051,2052],
   "CIM.Def.CIMErrorCode": [0,1,2,3,4,5,6,7,8,9,10,11,12],
   "CIM.Def.CIMResCode": [0,1,2,3,4,5,6,7,8,9,10],
   "CIM.Def.CIMClientType": [0,1,2,3,4,5,6],

@@ -24,6 +24,7 @@ import { createGroupChanges } from '../../../infra/postgres/group-changes.js'
 import { createGroupDirectory } from '../../../infra/postgres/groups.js'
 import { createMessageHistory } from '../../../infra/postgres/history.js'
 import { createMessageStore } from '../../../infra/postgres/messages.js'
+import { createOrgDirectory, createOrgImports } from '../../../infra/postgres/org.js'
 import { createPool } from '../../../infra/postgres/pool.js'
 import { createPushRecords } from '../../../infra/postgres/push-records.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
@@ -45,6 +46,7 @@ import { groups } from '../../../workers/groups.worker.js'
 import type { AnyWorker, Emit, Outcome, Place } from '../../../workers/kit/worker.js'
 import type { WorkerPorts } from '../../../workers/main.js'
 import { messageStore } from '../../../workers/message-store.worker.js'
+import { org } from '../../../workers/org.worker.js'
 import type { AckLookup, Presence } from '../../../workers/ports/presence.js'
 import type { PhoneCache } from '../../../workers/ports/users.js'
 import { queries } from '../../../workers/queries.worker.js'
@@ -71,6 +73,7 @@ const workers: readonly AnyWorker[] = [
   sessionSettings,
   groups,
   contacts,
+  org,
   files,
 ]
 
@@ -151,6 +154,8 @@ type PortsOfTheWorkers = Pick<
   | 'groupLimits'
   | 'contacts'
   | 'contactChanges'
+  | 'org'
+  | 'orgImports'
   | 'pushRecords'
 > & { readonly phones: PhoneCache; readonly pending: AckLookup }
 
@@ -181,8 +186,10 @@ function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
     groups: createGroupDirectory(pool),
     groupChanges: createGroupChanges(pool, { writeDiffusionMax: 500 }),
     groupLimits: config,
-    contacts: createContactDirectory(pool, true),
+    contacts: createContactDirectory(pool, 'anyone'),
     contactChanges: createContactChanges(pool),
+    org: createOrgDirectory(pool),
+    orgImports: createOrgImports(pool),
   }
 }
 

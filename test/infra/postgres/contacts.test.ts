@@ -63,7 +63,7 @@ async function changed(operation: string, given: object, time?: number) {
 }
 
 const listOf = (user_id: number, version = 0, limit = 500) =>
-  createContactDirectory(pool, true).changedSince(user_id, version, limit)
+  createContactDirectory(pool, 'anyone').changedSince(user_id, version, limit)
 
 const message = (from: number, to: number): NewMessage => ({
   from_user_id: from,
@@ -229,10 +229,10 @@ test('the users whom one may write to are friends first, then strangers who have
   const [ada, bo] = twoUsers()
   await apply('befriend', { user_id: ada, friends: [{ peer_id: 85 }] })
   await apply('block', { user_id: bo, peer_id: ada, blocked: true })
-  const idsFor = async (strangers: boolean) =>
-    (await createContactDirectory(pool, strangers).reachable(ada, 50)).map(({ user_id }) => user_id)
-  assert.deepEqual(await idsFor(false), [85])
-  const all = await idsFor(true)
+  const idsFor = async (policy: StrangerPolicy) =>
+    (await createContactDirectory(pool, policy).reachable(ada, 50)).map(({ user_id }) => user_id)
+  assert.deepEqual(await idsFor('friends'), [85])
+  const all = await idsFor('anyone')
   assert.deepEqual([all[0], all.length, all.includes(bo), all.includes(ada)], [85, 50, false, false])
 })
 
