@@ -16,12 +16,14 @@ interface FoundMessage extends GroupMessageKey {
   readonly by_reading: boolean
 }
 
+// With the limit each message is looked up by its whole key, not joined by group: that would read all of the group's.
 const findMessages = prepared<FoundMessage>(
   'fan-out-messages',
   `SELECT k.o::integer AS question, k.g AS group_id, k.n AS server_msg_id, m.msg_from, g.version,
           im_is_by_reading(k.g, k.n) AS by_reading
      FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY k(g, n, o)
-     JOIN im_message_group m ON m.group_id = k.g AND m.msg_id = k.n
+    CROSS JOIN LATERAL (SELECT x.msg_from FROM im_message_group x
+                         WHERE x.group_id = k.g AND x.msg_id = k.n LIMIT 1) m
      JOIN im_group g ON g.group_id = k.g
     ORDER BY k.o`,
 )

@@ -409,25 +409,25 @@ CREATE INDEX im_group_member_by_reading ON public.im_group_member USING btree (u
 
 CREATE INDEX im_group_member_of_user ON public.im_group_member USING btree (user_id, group_id) WHERE (left_at_msg_id IS NULL);
 
-CREATE INDEX im_message_group_0_group_id_client_msg_id_idx ON public.im_message_group_0 USING btree (group_id, client_msg_id);
+CREATE INDEX im_message_group_0_client_msg_id_group_id_idx ON public.im_message_group_0 USING btree (client_msg_id, group_id);
 
-CREATE INDEX im_message_group_1_group_id_client_msg_id_idx ON public.im_message_group_1 USING btree (group_id, client_msg_id);
+CREATE INDEX im_message_group_1_client_msg_id_group_id_idx ON public.im_message_group_1 USING btree (client_msg_id, group_id);
 
-CREATE INDEX im_message_group_2_group_id_client_msg_id_idx ON public.im_message_group_2 USING btree (group_id, client_msg_id);
+CREATE INDEX im_message_group_2_client_msg_id_group_id_idx ON public.im_message_group_2 USING btree (client_msg_id, group_id);
 
-CREATE INDEX im_message_group_3_group_id_client_msg_id_idx ON public.im_message_group_3 USING btree (group_id, client_msg_id);
+CREATE INDEX im_message_group_3_client_msg_id_group_id_idx ON public.im_message_group_3 USING btree (client_msg_id, group_id);
 
-CREATE INDEX im_message_group_client ON ONLY public.im_message_group USING btree (group_id, client_msg_id);
+CREATE INDEX im_message_group_client ON ONLY public.im_message_group USING btree (client_msg_id, group_id);
 
-CREATE INDEX im_message_send_0_from_id_to_id_msg_id_idx ON public.im_message_send_0 USING btree (from_id, to_id, msg_id);
+CREATE INDEX im_message_send_0_to_id_from_id_msg_id_idx ON public.im_message_send_0 USING btree (to_id, from_id, msg_id);
 
-CREATE INDEX im_message_send_1_from_id_to_id_msg_id_idx ON public.im_message_send_1 USING btree (from_id, to_id, msg_id);
+CREATE INDEX im_message_send_1_to_id_from_id_msg_id_idx ON public.im_message_send_1 USING btree (to_id, from_id, msg_id);
 
-CREATE INDEX im_message_send_2_from_id_to_id_msg_id_idx ON public.im_message_send_2 USING btree (from_id, to_id, msg_id);
+CREATE INDEX im_message_send_2_to_id_from_id_msg_id_idx ON public.im_message_send_2 USING btree (to_id, from_id, msg_id);
 
-CREATE INDEX im_message_send_3_from_id_to_id_msg_id_idx ON public.im_message_send_3 USING btree (from_id, to_id, msg_id);
+CREATE INDEX im_message_send_3_to_id_from_id_msg_id_idx ON public.im_message_send_3 USING btree (to_id, from_id, msg_id);
 
-CREATE INDEX im_message_send_history ON ONLY public.im_message_send USING btree (from_id, to_id, msg_id);
+CREATE INDEX im_message_send_history ON ONLY public.im_message_send USING btree (to_id, from_id, msg_id);
 
 CREATE INDEX im_org_department_below ON public.im_org_department USING btree (parent_id) WHERE (NOT removed);
 
