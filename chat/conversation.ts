@@ -1,14 +1,11 @@
 /** The messages of the session that is open, as a log: new ones at the end, ticks as they come. */
-import { type ChatMessage, MessageStatus, MsgType, SessionType, textOf } from '../client/index.js'
-import { make, set, write } from './dom.js'
+import { type ChatMessage, type Files, fileOf, MessageStatus, MsgType, SessionType } from '../client/index.js'
+import { attachment } from './attachment.js'
+import { make, set } from './dom.js'
 import type { Names } from './names.js'
-
-/** One's own that is not stored yet, or was refused. */
-export interface Unsent {
-  readonly msg_id: string
-  readonly text: string
-  fault?: string
-}
+import { summary } from './summary.js'
+import { setTick, type Tick } from './tick.js'
+import { type Unsent, unsentItem } from './unsent.js'
 
 export interface Conversation {
   readonly element: HTMLElement
@@ -23,55 +20,9 @@ export interface Conversation {
 
 /** Older ones are for `history`. */
 const shownAtMost = 200
-const decoder = new TextDecoder()
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
 
-/** What a message says; in brackets what it is where it is not text. */
-export function summary(message: Pick<ChatMessage, 'msg_type' | 'msg_data'>): string {
-  const text = textOf(message)
-  if (text !== undefined) return text
-  if (message.msg_type === MsgType.NOTIFICATION) return notificationText(message.msg_data)
-  if (message.msg_type === MsgType.ROBOT) return robotText(message.msg_data)
-  const kind = Object.entries(MsgType).find(([, value]) => value === message.msg_type)?.[0] ?? 'MESSAGE'
-  return `[${kind === 'IMAGE' ? 'picture' : kind.toLowerCase()}]`
-}
-
-function parsed(data: Uint8Array): Record<string, unknown> {
-  try {
-    return (JSON.parse(decoder.decode(data)) ?? {}) as Record<string, unknown>
-  } catch {
-    return {}
-  }
-}
-
-function robotText(data: Uint8Array): string {
-  const { content, body } = parsed(data)
-  return typeof content === 'string'
-    ? content
-    : typeof body === 'string'
-      ? body
-      : JSON.stringify(content ?? body ?? '')
-}
-
-const changes: Readonly<Record<string, string>> = {
-  'group.created': 'made the group',
-  'group.disbanded': 'disbanded the group',
-  'group.member_left': 'left the group',
-  'group.members_added': 'added members',
-  'group.members_removed': 'removed members',
-}
-
-/** A change of a group, in words that follow the name of who did it. */
-function notificationText(data: Uint8Array): string {
-  return changes[String(parsed(data).notification)] ?? 'changed the group'
-}
-
-type Tick = 'waiting' | 'refused' | 'stored' | 'read' | undefined
-
-const tickWords = { waiting: 'sending', refused: 'not sent', stored: 'sent', read: 'read' } as const
-const tickSigns = { waiting: '◷', refused: '!', stored: '✓', read: '✓✓' } as const
-
-function bubble(message: ChatMessage, me: number, names: Names): HTMLElement {
+function bubble(message: ChatMessage, me: number, names: Names, files: Files): HTMLElement {
   const isOwn = message.from_user_id === me
   const isNotice = message.msg_type === MsgType.NOTIFICATION
   const time = new Date(message.create_time)
@@ -79,7 +30,12 @@ function bubble(message: ChatMessage, me: number, names: Names): HTMLElement {
   if (!isOwn && !isNotice && message.session_type === SessionType.GROUP)
     item.append(make('span', { class: 'name' }, names.of(message.from_user_id)))
   const who = isNotice ? `${names.of(message.from_user_id)} ` : ''
-  item.append(make('span', { class: 'text' }, `${who}${summary(message)}`))
+  const file = fileOf(message)
+  item.append(
+    file
+      ? attachment(message.msg_type, file, files)
+      : make('span', { class: 'text' }, `${who}${summary(message)}`),
+  )
   if (!isNotice)
     item.append(
       make('time', { datetime: time.toISOString() }, clock.format(time)),
@@ -88,26 +44,39 @@ function bubble(message: ChatMessage, me: number, names: Names): HTMLElement {
   return item
 }
 
-function setTick(item: Element, tick: Tick): void {
-  const sign = item.querySelector('.tick')
-  if (sign === null) return
-  set(sign, { 'data-tick': tick, role: tick && 'img', 'aria-label': tick && tickWords[tick] })
-  write(sign, tick === undefined ? '' : tickSigns[tick])
+const near_px = 60
+
+/** Who is at the end of a log stays there while it grows, also by a picture that is loaded late. */
+function keepAtEnd(log: HTMLElement, list: HTMLElement): { go(): void } {
+  let isAtEnd = true
+  let last_px = 0
+  const follow = () => {
+    if (isAtEnd) log.scrollTop = log.scrollHeight
+  }
+  log.addEventListener('scroll', () => {
+    // What grows meanwhile does not count: only who scrolls up leaves the end.
+    if (log.scrollHeight - log.scrollTop - log.clientHeight < near_px) isAtEnd = true
+    else if (log.scrollTop < last_px) isAtEnd = false
+    last_px = log.scrollTop
+  })
+  const observer = new ResizeObserver(follow)
+  observer.observe(log)
+  observer.observe(list)
+  return {
+    go() {
+      isAtEnd = true
+      follow()
+    },
+  }
 }
 
 /** Nothing is shown yet. */
-export function createConversation(me: number, names: Names): Conversation {
+export function createConversation(me: number, names: Names, files: Files): Conversation {
   const list = make('ol', { class: 'messages' })
   const element = make('div', { class: 'log', role: 'log', tabindex: '0', 'aria-label': 'Messages' }, list)
+  const end = keepAtEnd(element, list)
   let items = new Map<string, HTMLElement>()
   let open: number | undefined
-
-  /** The element of a key, made where it is new; those that are shown stay as they are. */
-  function item(kept: Map<string, HTMLElement>, key: string, create: () => HTMLElement): HTMLElement {
-    const element = items.get(key) ?? create()
-    kept.set(key, element)
-    return element
-  }
 
   function tickOf(message: ChatMessage, readUpTo: number): Tick {
     if (message.from_user_id !== me) return undefined
@@ -119,31 +88,27 @@ export function createConversation(me: number, names: Names): Conversation {
     element,
     show(session_id, messages, unsent, readUpTo) {
       const isOther = session_id !== open
-      const wasAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight < 60
       // A session that is opened is read by whoever goes there, not announced line by line.
       set(element, { 'aria-live': isOther ? 'off' : 'polite' })
       if (isOther) items = new Map()
+      const before = items
       open = session_id
+      // Elements that are shown stay as they are.
       const kept = new Map<string, HTMLElement>()
       for (const message of messages.slice(-shownAtMost)) {
-        const shown = item(kept, `${message.server_msg_id}`, () => bubble(message, me, names))
+        const key = `${message.server_msg_id}`
+        const shown = items.get(key) ?? bubble(message, me, names, files)
+        kept.set(key, shown)
         setTick(shown, tickOf(message, readUpTo))
       }
-      for (const { msg_id, text, fault } of unsent) {
-        const shown = item(kept, msg_id, () =>
-          make(
-            'li',
-            { class: 'own' },
-            make('span', { class: 'text' }, text),
-            make('span', { class: 'tick' }),
-          ),
-        )
-        setTick(shown, fault === undefined ? 'waiting' : 'refused')
-        set(shown, { title: fault })
+      for (const sending of unsent) {
+        const shown = items.get(sending.msg_id) ?? make('li', { class: 'own' })
+        kept.set(sending.msg_id, shown)
+        unsentItem(shown, sending)
       }
       items = kept
       reconcile(list, [...kept.values()])
-      if (isOther || wasAtEnd) element.scrollTop = element.scrollHeight
+      if (isOther || unsent.some(({ msg_id }) => !before.has(msg_id))) end.go()
     },
   }
 }

@@ -1,15 +1,10 @@
 /** One user's side: a client of the library, its sessions, the conversation that is open, and a field to write in. */
-import {
-  type CIMPushData,
-  type Client,
-  createClient,
-  type Session,
-  SessionType,
-  type State,
-} from '../client/index.js'
+import { type Client, createClient, type Session, SessionType, type State } from '../client/index.js'
+import { createComposer, takeDrops } from './composer.js'
 import { createConversation } from './conversation.js'
 import { make, set, write } from './dom.js'
 import type { Names } from './names.js'
+import { createNotices } from './notices.js'
 import { createSessionsView } from './sessions-view.js'
 import { createStore } from './store.js'
 
@@ -47,42 +42,6 @@ function createHead(user: DemoUser, client: Client) {
   })
   const avatar = make('span', { class: 'avatar', 'aria-hidden': 'true' }, user.nick_name.slice(0, 1))
   return make('header', {}, avatar, make('h2', {}, user.nick_name), text, button)
-}
-
-/** A field that sends with Enter; Shift and Enter begin a new line. */
-function createComposer(user: DemoUser, onSend: (text: string) => void) {
-  const field = make('textarea', {
-    ...{ rows: '1', placeholder: 'Write a message', 'aria-label': `Message from ${user.nick_name}` },
-    enterkeyhint: 'send',
-  })
-  const form = make('form', { class: 'composer' }, field, make('button', { type: 'submit' }, 'Send'))
-  const send = (event: Event) => {
-    event.preventDefault()
-    const text = field.value.trim()
-    field.value = ''
-    if (text !== '') onSend(text)
-    field.focus()
-  }
-  form.addEventListener('submit', send)
-  field.addEventListener('keydown', (event) => {
-    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) send(event)
-  })
-  return form
-}
-
-/** What the business pushes, until it is put away. */
-function createPushes() {
-  const element = make('div', { class: 'pushes', role: 'status' })
-  return {
-    element,
-    add({ push_type, payload }: CIMPushData): void {
-      const close = make('button', { type: 'button', 'aria-label': 'Put away' }, '×')
-      const text = new TextDecoder().decode(payload)
-      const card = make('p', {}, make('strong', {}, push_type), ' ', make('span', {}, text), close)
-      close.addEventListener('click', () => card.remove())
-      element.append(card)
-    },
-  }
 }
 
 /** Calls at most once a frame: a sync of thousands of messages is one change of the page. */
@@ -131,16 +90,18 @@ export function createPane(user: DemoUser, users: readonly DemoUser[], names: Na
 
   const redraw = oncePerFrame(draw)
   const store = createStore(client, redraw)
-  const conversation = createConversation(user.user_id, names)
+  const conversation = createConversation(user.user_id, names, client.files)
   const sessions = createSessionsView(names, peers, choose)
-  const pushes = createPushes()
+  const notices = createNotices()
   const title = make('h3', {})
-  const composer = createComposer(user, (text) => store.send(open, text))
+  const onFile = (file: File) => store.sendFile(open, file)
+  const composer = createComposer(user.nick_name, { onText: (text) => store.send(open, text), onFile })
   const top = make('div', { class: 'title' }, title, groupButton(client, users, choose))
   const element = make(
     ...(['section', { class: 'pane', 'aria-label': user.nick_name }] as const),
-    ...[createHead(user, client), sessions.element, top, conversation.element, pushes.element, composer],
+    ...[createHead(user, client), sessions.element, top, notices.element, conversation.element, composer],
   )
+  takeDrops(element, onFile)
 
   function draw(): void {
     const listed = client.sessions()
@@ -164,7 +125,7 @@ export function createPane(user: DemoUser, users: readonly DemoUser[], names: Na
   client.on('message', store.add)
   client.on('sessions', redraw)
   client.on('synced', () => void store.refresh(open))
-  client.on('push', pushes.add)
+  client.on('push', notices.add)
   client.on('read', ({ user_id, session_id, session_type, server_msg_id = 0 }) => {
     if (user_id !== user.user_id && session_type === SessionType.SINGLE)
       store.peerRead(session_id, server_msg_id)

@@ -1,8 +1,8 @@
 /** The list of sessions: who, what was said last, how much is unread. */
 import { type Session, SessionType } from '../client/index.js'
-import { summary } from './conversation.js'
 import { make, set } from './dom.js'
 import type { Names } from './names.js'
+import { summary } from './summary.js'
 
 export interface SessionsView {
   readonly element: HTMLElement

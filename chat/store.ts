@@ -1,6 +1,6 @@
 /** What a pane knows of its sessions: messages in order, what is unsent, how far the peer has read. */
-import { type ChatMessage, type Client, MessageStatus, MsgType, newMsgId } from '../client/index.js'
-import type { Unsent } from './conversation.js'
+import { type ChatMessage, type Client, MessageStatus, newMsgId } from '../client/index.js'
+import type { Unsent } from './unsent.js'
 
 export interface Store {
   add(message: ChatMessage): void
@@ -12,6 +12,8 @@ export interface Store {
   /** What the peer has read while this user was offline. */
   refresh(session_id: number): Promise<void>
   send(session_id: number, text: string): void
+  /** Uploads it and sends what names it. */
+  sendFile(session_id: number, file: File): void
 }
 
 /** More of a session than this is not kept. */
@@ -33,6 +35,23 @@ export function createStore(client: Client, onChanged: (session_id: number) => v
     onChanged(session_id)
   }
 
+  /** Shows what is being sent until it is stored; where that fails it stays, with the reason, to be tried again. */
+  function attempt(session_id: number, sending: Unsent, send: () => Promise<unknown>): void {
+    delete sending.fault
+    sending.again = undefined
+    onChanged(session_id)
+    send().catch((error: Error) => {
+      sending.fault = error.message
+      sending.again = () => attempt(session_id, sending, send)
+      onChanged(session_id)
+    })
+  }
+
+  function show(session_id: number, sending: Unsent, send: () => Promise<unknown>): void {
+    unsent.set(session_id, [...(unsent.get(session_id) ?? []), sending])
+    attempt(session_id, sending, send)
+  }
+
   return {
     add(message) {
       const { session_id, msg_id } = message
@@ -52,15 +71,21 @@ export function createStore(client: Client, onChanged: (session_id: number) => v
       if (read !== undefined) peerRead(session_id, read.server_msg_id)
     },
     send(session_id, text) {
-      const sending: Unsent = { msg_id: newMsgId(), text }
-      unsent.set(session_id, [...(unsent.get(session_id) ?? []), sending])
-      onChanged(session_id)
-      client
-        .send(session_id, text, { msg_id: sending.msg_id, msg_type: MsgType.TEXT })
-        .catch((error: Error) => {
-          sending.fault = error.message
-          onChanged(session_id)
-        })
+      const msg_id = newMsgId()
+      show(session_id, { msg_id, text }, () => client.send(session_id, text, { msg_id }))
+    },
+    sendFile(session_id, file) {
+      const msg_id = newMsgId()
+      const preview = file.type.startsWith('image/') ? URL.createObjectURL(file) : undefined
+      const sending: Unsent = { msg_id, text: file.name, upload: { preview, share: 0 } }
+      const onProgress = (sent: number, total: number) => {
+        sending.upload = { preview, share: sent / total }
+        onChanged(session_id)
+      }
+      show(session_id, sending, async () => {
+        await client.sendFile(session_id, file, { msg_id, onProgress })
+        if (preview !== undefined) URL.revokeObjectURL(preview)
+      })
     },
   }
 }

@@ -14,6 +14,8 @@ export class ChatError extends Error {
     message: string,
     /** A ResCode where a message was refused, an ErrorCode otherwise. */
     readonly result_code?: number,
+    /** Where the HTTP API refused: its code, `TOO_LARGE`. */
+    readonly code?: string,
   ) {
     super(message)
   }

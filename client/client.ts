@@ -3,6 +3,7 @@ import { askPatiently } from './catch-up.js'
 import { ChatError } from './chat-error.js'
 import { type Connection, createConnection, type State } from './connection.js'
 import { createEvents, type Events } from './events.js'
+import { createFiles, type Files, msgTypeOf, type Post, type UploadOptions } from './files.js'
 import type { Packet } from './frame.js'
 import {
   type CIMAuthTokenReq,
@@ -21,7 +22,7 @@ import type { ClientOptions, Snapshot } from './options.js'
 import { createPushes } from './pushes.js'
 import type { ReadMark } from './reads.js'
 import { sendReport } from './reports.js'
-import { createSender, type Sender } from './sender.js'
+import { createSender, type Sender, type SendOptions } from './sender.js'
 import type { Session } from './session-list.js'
 import type { Hole } from './timeline.js'
 import type { OpenTransport } from './transport.js'
@@ -72,6 +73,14 @@ export interface Client {
   wake(): void
   /** To a user or a group; resolves once it is stored. */
   readonly send: Sender['send']
+  /** Uploads it and sends what names it, as a picture, audio, video or file by its content. Tells progress. */
+  sendFile(
+    to_session_id: number,
+    content: Blob,
+    options?: UploadOptions & Omit<SendOptions, 'msg_type'>,
+  ): Promise<ChatMessage>
+  /** Uploads, and addresses of what messages bring. */
+  readonly files: Files
   /** Up to this message. Said again after a reconnect. */
   markRead(message: ReadMark): void
   /** Newest first, with exact unread counts; current from `synced` on. */
@@ -91,9 +100,10 @@ export interface Client {
   profile(): CIMUserInfo | undefined
 }
 
-/** What the platform has: sockets, and where the gateways are. */
+/** What the platform has: sockets, HTTP, and where the gateways are. */
 export interface Platform {
   readonly open: OpenTransport
+  readonly post: Post
   readonly addresses: () => Promise<readonly string[]>
 }
 
@@ -146,8 +156,17 @@ async function logOut(connection: Connection, { user_id, client_type = ClientTyp
   await leaving?.catch(() => {})
 }
 
+/** Uploads and then sends. */
+const fileSender =
+  (files: Files, { send }: Sender): Client['sendFile'] =>
+  async (to_session_id, content, { name, onProgress, signal, ...message } = {}) => {
+    const upload = { ...(name && { name }), ...(onProgress && { onProgress }), ...(signal && { signal }) }
+    const file = await files.upload(content, upload)
+    return send(to_session_id, JSON.stringify(file), { ...message, msg_type: msgTypeOf(file) })
+  }
+
 /** Not connected before `connect`. */
-export function createClientOn({ open, addresses }: Platform, options: ClientOptions): Client {
+export function createClientOn({ open, post, addresses }: Platform, options: ClientOptions): Client {
   const { user_id, firstRetry_ms = 500, longestRetry_ms = 30_000 } = options
   const events = createEvents<ClientEvents>()
   let profile: CIMUserInfo | undefined
@@ -177,8 +196,10 @@ export function createClientOn({ open, addresses }: Platform, options: ClientOpt
     return askPatiently(now, name, body)
   }
   const end = () => connection.end({ why: 'asked' })
+  const files = createFiles(options, post)
   return {
     ...{ user_id, on: events.on, ask, send: sender.send, ...questions(user_id, ask) },
+    ...{ files, sendFile: fileSender(files, sender) },
     ...{ state: connection.state, connect: connection.connect, wake: connection.wake, disconnect: end },
     ...{ markRead: inbox.markRead, sessions: inbox.sessions, snapshot: inbox.snapshot },
     profile: () => profile,

@@ -1,6 +1,7 @@
 /** The client library for Node: over TCP, TLS or WebSocket. */
 import WebSocket from 'ws'
 import { type Client, createClientOn } from './client.js'
+import { overFetch } from './files.js'
 import { createGatewayList, overSockets, overWs } from './gateways.js'
 import type { ClientOptions } from './options.js'
 import { overTcp } from './tcp.js'
@@ -24,5 +25,5 @@ export function createNodeClient(options: NodeOptions): Client {
   const addresses = fixed
     ? async () => fixed
     : createGatewayList(server, over === 'tcp' ? overSockets : overWs)
-  return createClientOn({ open: byScheme, addresses }, options)
+  return createClientOn({ open: byScheme, post: overFetch, addresses }, options)
 }

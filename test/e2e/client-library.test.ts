@@ -1,7 +1,16 @@
 /** The client library against the whole system, over TCP and WebSocket. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { ChatError, ClientType, MessageStatus, MsgType, ResCode, textOf } from '../../client/index.js'
+import {
+  ChatError,
+  type ChatMessage,
+  ClientType,
+  fileOf,
+  MessageStatus,
+  MsgType,
+  ResCode,
+  textOf,
+} from '../../client/index.js'
 import { type ClientCrowd, createClients } from '../helpers/clients.js'
 import { type System, startSystem } from '../helpers/system.js'
 import { until } from '../helpers/until.js'
@@ -169,6 +178,27 @@ test('a logout is answered and closes', async () => {
   assert.deepEqual(body.devices, [])
   assert.equal(ada.client.state().name, 'closed')
   await assert.rejects(ada.client.history(1), ChatError)
+})
+
+test('a file is uploaded, sent, and opened by who reads the message, and by nobody else', async () => {
+  const [ada, bo, cy] = [await clients.newClient(), await clients.newClient(), await clients.newClient()]
+  const arrives = new Promise<ChatMessage>((resolve) => bo.client.on('message', resolve))
+  const told: number[] = []
+  const stored = await ada.client.sendFile(bo.client.user_id, new Blob(['beans']), {
+    ...{ name: 'notes.txt', msg_id: 'with notes' },
+    onProgress: (sent, total) => void told.push(sent / total),
+  })
+  const message = await arrives
+  assert.deepEqual([stored.msg_id, message.msg_id, told.at(-1)], ['with notes', 'with notes', 1])
+  assert.equal(message.msg_type, MsgType.FILE)
+  const file = fileOf(message)
+  assert.deepEqual([file?.name, file?.size], ['notes.txt', 5])
+  const { url, expires } = await bo.client.files.sign(file!)
+  assert.equal(await (await fetch(url)).text(), 'beans')
+  assert.ok(expires > Date.now())
+  const code = (expected: string) => (error: unknown) => error instanceof ChatError && error.code === expected
+  await assert.rejects(cy.client.files.sign(file!), code('FILE_NOT_FOUND'))
+  await assert.rejects(ada.client.files.upload(new Blob([])), code('BAD_REQUEST'))
 })
 
 test('the same msg_id again stores nothing twice', async () => {

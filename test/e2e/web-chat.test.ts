@@ -1,9 +1,19 @@
-/** The web chat at /chat in a real Chromium, on the whole system: two users side by side. */
+/** The web chat at /chat in a real Chromium, on the whole system: two users side by side, or in a window each. */
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
-import { assertNoSidewaysScroll, openBrowser, skipWithout, takePicture, watch } from '../helpers/browser.js'
+import sharp from 'sharp'
+import {
+  assertNoSidewaysScroll,
+  handOver,
+  openBrowser,
+  skipWithout,
+  takePicture,
+  watch,
+} from '../helpers/browser.js'
 import { type System, startSystem } from '../helpers/system.js'
+import { conditionHolds } from '../helpers/wait.js'
 
 const within_ms = 15_000
 const phone = { width: 390, height: 844 }
@@ -21,11 +31,14 @@ after(async () => {
   await system?.stop()
 })
 
+const loaded = (image: { complete: boolean; naturalWidth: number }) =>
+  image.complete && image.naturalWidth > 0
+const seen = (locator: Locator) => locator.waitFor({ timeout: within_ms })
+
 /** One user's side of the page. */
 function side(page: Page, name: string) {
   const pane = page.getByRole('region', { name, exact: true })
   const log = pane.getByRole('log')
-  const seen = (locator: Locator) => locator.waitFor({ timeout: within_ms })
   return {
     pane,
     log,
@@ -39,17 +52,25 @@ function side(page: Page, name: string) {
       const item = log.getByRole('listitem').filter({ hasText: text })
       return seen(tick === undefined ? item : item.getByRole('img', { name: tick, exact: true }))
     },
+    /** A picture, small, and loaded. */
+    async showsPicture(name: string): Promise<void> {
+      const image = log
+        .getByRole('button', { name: `Open ${name}` })
+        .getByRole('img', { includeHidden: true })
+      await seen(image)
+      await conditionHolds(`${name} is loaded`, () => image.evaluate(loaded), within_ms)
+    },
     is: (state: string) => seen(pane.getByText(state, { exact: true })),
     title: (name: string) => seen(pane.getByRole('heading', { name })),
     has: (label: string) => seen(pane.getByLabel(label)),
   }
 }
 
-async function openChat(viewport: { width: number; height: number }) {
+async function openChat(viewport: { width: number; height: number }, query = '') {
   const host = `127.0.0.1:${system.http}`
   const page = await browser.newPage({ viewport })
   const faults = watch(page, host)
-  await page.goto(`http://${host}/chat`)
+  await page.goto(`http://${host}/chat${query}`)
   return { page, faults, ada: side(page, 'Ada'), bo: side(page, 'Bo') }
 }
 
@@ -134,15 +155,20 @@ test('with the keyboard alone a session is chosen and a message sent', { skip: s
   const { page, faults, ada, bo } = await openChat(desktop)
   await bo.is('online')
   await ada.is('online')
-  await page.keyboard.press('Tab') // the link in the head
-  await page.keyboard.press('Tab') // offline and back
+  const tabTo = async (what: string, expression: string) => {
+    for (let tabs = 0; tabs < 30; tabs++) {
+      if ((await page.evaluate(`document.activeElement.${expression}`)) === what) return
+      await page.keyboard.press('Tab')
+    }
+    assert.fail(`Tab does not lead to ${what}`)
+  }
+  await tabTo('Go offline', 'textContent')
   await page.keyboard.press('Enter')
   await ada.is('offline')
   await page.keyboard.press('Enter')
   await ada.is('online')
-  const focused = () => page.evaluate('document.activeElement.getAttribute("aria-label")')
-  for (let tabs = 0; tabs < 20 && (await focused()) !== 'Message from Ada'; tabs++)
-    await page.keyboard.press('Tab')
+  await tabTo('Send a picture or a file', 'ariaLabel')
+  await tabTo('Message from Ada', 'ariaLabel')
   await page.keyboard.type('one line')
   await page.keyboard.press('Shift+Enter')
   await page.keyboard.type('and another')
@@ -150,6 +176,82 @@ test('with the keyboard alone a session is chosen and a message sent', { skip: s
   await ada.shows('and another')
   await bo.shows('and another')
   assert.deepEqual(faults, { errors: [], foreign: [] })
+  await page.close()
+})
+
+const picture = (background: string) =>
+  sharp({ create: { width: 1600, height: 1200, channels: 3, background } })
+    .png()
+    .toBuffer()
+
+test('two windows talk, send pictures, and show what the business pushes', {
+  skip: skipWithout,
+}, async () => {
+  const windows = [await openChat(desktop, '?user=1001'), await openChat(phone, '?user=1002')]
+  const [{ page: adas, ada }, { page: bos, bo }] = windows as [(typeof windows)[0], (typeof windows)[0]]
+  await ada.is('online')
+  await bo.is('online')
+  await ada.write('In my own window')
+  await bo.shows('In my own window')
+
+  const chooser = adas.waitForEvent('filechooser')
+  await ada.button('Send a picture or a file').click()
+  const cup = { name: 'cup.png', mimeType: 'image/png', buffer: await picture('#b5651d') }
+  await (await chooser).setFiles(cup)
+  await ada.showsPicture('cup.png')
+  await bo.showsPicture('cup.png')
+  await handOver(bo.pane.getByRole('textbox'), 'paste', 'pasted.png', await picture('#2c7a4b'))
+  await ada.showsPicture('pasted.png')
+  await handOver(ada.log, 'drop', 'dropped.png', await picture('#3b5998'))
+  await bo.showsPicture('dropped.png')
+
+  await bo.button('Open cup.png').click()
+  const opened = bos.getByRole('dialog', { name: 'cup.png' })
+  await seen(opened)
+  await conditionHolds('the picture itself', () => opened.getByRole('img').evaluate(loaded), within_ms)
+  await takePicture(bos, 'chat-picture-phone')
+  await bos.keyboard.press('Escape')
+  await opened.waitFor({ state: 'detached', timeout: within_ms })
+
+  const push = { push_id: randomUUID(), push_type: 'order.paid', to: { user_ids: ['1001', '1002'] } }
+  const json = { title: 'Order 7', text: `Your order is paid ${'☕'.repeat(40)}` }
+  assert.equal((await system.api.post('/v1/pushes', { ...push, json })).status, 201)
+  for (const { page, ada: side } of [windows[0]!, { page: bos, ada: bo }]) {
+    const notice = side.pane.getByRole('status', { name: 'Notices' }).getByRole('article')
+    await seen(notice.filter({ hasText: 'Your order is paid' }).filter({ hasText: 'order.paid' }))
+    await assertNoSidewaysScroll(page)
+  }
+  await takePicture(adas, 'chat-window')
+  await takePicture(bos, 'chat-window-phone')
+  await bo.button('Put order.paid away').press('Enter')
+  await bo.pane.getByRole('article').waitFor({ state: 'detached', timeout: within_ms })
+  for (const { page, faults } of windows) {
+    assert.deepEqual(faults, { errors: [], foreign: [] })
+    await page.close()
+  }
+})
+
+test('a file is saved, and one that is refused stays with the reason, to be tried again', {
+  skip: skipWithout,
+}, async () => {
+  const { page, faults, ada, bo } = await openChat(desktop)
+  await ada.is('online')
+  const [choose] = [ada.pane.locator('input[type=file]')]
+  await choose.setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('beans') })
+  const saved = page.waitForEvent('download')
+  await bo.log.getByRole('button', { name: /notes.txt/ }).click()
+  assert.equal((await saved).suggestedFilename(), 'notes.txt')
+
+  await choose.setInputFiles({ name: 'nothing.png', mimeType: 'image/png', buffer: Buffer.alloc(0) })
+  const refused = ada.log.getByRole('alert')
+  await seen(refused.filter({ hasText: 'BAD_REQUEST' }))
+  await refused.getByRole('button', { name: 'Try again' }).click()
+  await seen(refused.filter({ hasText: 'BAD_REQUEST' }))
+  // Chromium itself says on the console that a call was refused.
+  assert.deepEqual(
+    faults.errors.filter((error) => !/status of 400/.test(error)),
+    [],
+  )
   await page.close()
 })
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import { type Browser, chromium, type Locator, type Page } from 'playwright-core'
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 const folders = (process.env.PATH ?? '').split(delimiter)
@@ -60,4 +60,27 @@ const screenshots = join(import.meta.dirname, '../screenshots') // dist/test/scr
 export async function takePicture(page: Page, name: string): Promise<void> {
   mkdirSync(screenshots, { recursive: true })
   await page.screenshot({ path: join(screenshots, `${name}.png`) })
+}
+
+/** Makes the event of a picture that is pasted into an element, or dropped on it. */
+export async function handOver(
+  element: Locator,
+  event: 'paste' | 'drop',
+  name: string,
+  bytes: Buffer,
+): Promise<void> {
+  await element.evaluate(
+    (target, [type, fileName, base64]) => {
+      // What a page has, and Node has not.
+      const page = globalThis as unknown as Record<string, new (...given: unknown[]) => Event>
+      const { DataTransfer, File, ClipboardEvent, DragEvent } = page as Required<typeof page>
+      const held = new DataTransfer!() as unknown as { items: { add(file: unknown): void } }
+      const content = Uint8Array.from(atob(base64!), (letter) => letter.charCodeAt(0))
+      held.items.add(new File!([content], fileName, { type: 'image/png' }))
+      const how = { bubbles: true, cancelable: true, clipboardData: held, dataTransfer: held }
+      const Handed = type === 'paste' ? ClipboardEvent! : DragEvent!
+      ;(target as EventTarget).dispatchEvent(new Handed(type, how))
+    },
+    [event, name, bytes.toString('base64')],
+  )
 }

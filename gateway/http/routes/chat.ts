@@ -18,6 +18,7 @@ const policy = [
   "style-src 'self'",
   "connect-src 'self'",
   "img-src 'self' blob:",
+  "media-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
