@@ -8,6 +8,7 @@ import { createCertificate } from './infra/certificate.js'
 import { createSchedule } from './infra/cron.js'
 import { createFileStore, createGateFiles } from './infra/files/store.js'
 import { createBus } from './infra/kafka/bus.js'
+import { createInspection } from './infra/kafka/inspection.js'
 import { createMetrics, type ProcessMetrics } from './infra/metrics/metrics.js'
 import { startOpsServer } from './infra/metrics/ops-server.js'
 import { readPageFiles } from './infra/page-files.js'
@@ -27,7 +28,8 @@ import { createTokenSigner } from './infra/tokens.js'
 import type { Bus } from './schemas/bus.js'
 import type { Config } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
-import { allTopics, busSettings, topicDelay, workerPorts } from './wiring.js'
+import { fullName } from './schemas/topics.js'
+import { allTopics, busSettings, isWanted, topicDelay, workerPorts } from './wiring.js'
 import { startFileSweep } from './workers/file-sweep.js'
 import type { Frame } from './workers/kit/runner.js'
 import { isWorkerRole, startWorkers, type WorkerRole, workerRoles } from './workers/main.js'
@@ -42,8 +44,32 @@ export async function setUp(config: Config, log: Logger, say: (line: string) => 
   try {
     const made = await bus.ensureTopics(allTopics(config))
     say(`topics: ${made.length === 0 ? 'all there' : `${made.length} made`}`)
+    await beginWebhooks(config, log)
   } finally {
     await bus.close()
+  }
+}
+
+/** A webhook that is set for the first time is told what happens from now on, not all that the topics still hold. */
+async function beginWebhooks(config: Config, log: Logger): Promise<void> {
+  if (!isWanted(config, 'webhooks')) return
+  const inspection = await createInspection(busSettings(config, log))
+  try {
+    for (const { name, consumes } of workerRoles.webhooks) {
+      const [group, topic] = [config.TOPIC_PREFIX + name, fullName(config.TOPIC_PREFIX, consumes)]
+      // Brokers that have just started do not know yet which of them looks after the group.
+      await patiently(`group ${group}`, log, async () => {
+        if ((await inspection.committed(group, topic)).size > 0) return
+        const ends = await inspection.ends(topic)
+        await inspection.moveGroup(
+          group,
+          topic,
+          new Map(ends.map(({ partition, high }) => [partition, high])),
+        )
+      })
+    }
+  } finally {
+    await inspection.close()
   }
 }
 
@@ -103,7 +129,10 @@ const workerFrame = (config: Config, bus: Bus, metrics: ProcessMetrics, log: Log
   },
 })
 
-const neededRoles = [...Object.keys(workerRoles), 'presence']
+/** Every role but the gateway. */
+const otherRoles = [...Object.keys(workerRoles), 'presence']
+/** Without these nothing works; the business's webhooks are told later what they missed. */
+const neededRoles = otherRoles.filter((role) => role !== 'webhooks')
 
 async function openGateway(
   config: Config,
@@ -166,9 +195,9 @@ async function startWorkerRoles(
 ): Promise<Part[]> {
   const frame = workerFrame(config, bus, metrics, log)
   const keys = redisKeys(config.TOPIC_PREFIX)
-  const workers = roles.filter(isWorkerRole)
+  const workers = roles.filter(isWorkerRole).filter((role) => isWanted(config, role))
   const running = pool
-    ? await startWorkers(workers, workerPorts(config, workers, redis, pool, log), frame)
+    ? await startWorkers(workers, workerPorts(config, workers, redis, pool, metrics, log), frame)
     : []
   const parts: Part[] = workers.map((role) => {
     const mine = byRole(running, role)
@@ -211,7 +240,7 @@ async function startWorkerRoles(
 }
 
 /** Every role that there is. */
-export const allRoles = ['gateway', ...neededRoles]
+export const allRoles = ['gateway', ...otherRoles]
 
 /**
  * Starts these roles in this process.

@@ -23,9 +23,8 @@ import type { Report } from './ops/report.js'
 import { topicLag } from './ops/topic-lag.js'
 import { type Config, ConfigError, readConfig } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
-import { allTopics, busSettings, deliveryPorts, topicDelay } from './wiring.js'
+import { allTopics, busSettings, deliveryPorts, topicDelay, workersOf } from './wiring.js'
 import { delivery } from './workers/delivery.worker.js'
-import { allWorkers } from './workers/main.js'
 
 /** What cannot be reached is said once, as the error of the command. */
 const quiet: Logger = createLogger('silent')
@@ -49,7 +48,7 @@ function environment(): NodeJS.ProcessEnv {
 /** Runs `work` with the bus as an operator sees it, and closes what it opened. */
 async function onBus<T>(config: Config, work: (operation: Operation) => Promise<T>): Promise<T> {
   const bus = await createInspection(busSettings(config, quiet))
-  const groups = allWorkers.map(({ name, consumes }) => ({
+  const groups = workersOf(config).map(({ name, consumes }) => ({
     name,
     topic: consumes,
     delay_ms: topicDelay(config, consumes),

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { Redis } from 'ioredis'
 import type pg from 'pg'
 import type { BusSettings } from './infra/kafka/bus.js'
+import type { ProcessMetrics } from './infra/metrics/metrics.js'
 import { createPace } from './infra/pace.js'
 import { createContactChanges, createContactDirectory } from './infra/postgres/contacts.js'
 import { createAckStore, createDeliveryStates, createMessageReader } from './infra/postgres/deliveries.js'
@@ -26,6 +27,7 @@ import { createSessionChanges } from './infra/postgres/session-changes.js'
 import { createSessionLists } from './infra/postgres/sessions.js'
 import { createTimelines } from './infra/postgres/timelines.js'
 import { createNickNames, createUserChanges, createUserDirectory } from './infra/postgres/users.js'
+import { createWebhookQueue } from './infra/postgres/webhook-queue.js'
 import { createNotifier } from './infra/push/notifier.js'
 import { createPushProviders } from './infra/push/providers.js'
 import { createPendingAcks } from './infra/redis/acks.js'
@@ -38,12 +40,17 @@ import { createPushRates } from './infra/redis/push-rates.js'
 import { withWaitingAcks } from './infra/redis/waiting-acks.js'
 import { createRobotCaller } from './infra/robots/webhook.js'
 import { createTokenSigner } from './infra/tokens.js'
+import { createBeforeSend } from './infra/webhooks/before-send.js'
+import { createEventSink } from './infra/webhooks/events.js'
 import type { TopicSettings } from './schemas/bus.js'
 import type { Config } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
 import { type AnyTopic, deadLetterSettings, topicSettings, topics } from './schemas/topics.js'
-import { allWorkers, type WorkerPorts, type WorkerRole } from './workers/main.js'
+import { addressFor, tellsEvents } from './schemas/webhook-settings.js'
+import type { AnyWorker } from './workers/kit/worker.js'
+import { allWorkers, type WorkerPorts, type WorkerRole, workerRoles } from './workers/main.js'
 import type { Notifier } from './workers/ports/push.js'
+import type { BeforeSend, EventSink } from './workers/ports/webhooks.js'
 
 /** How the brokers are reached. */
 export const busSettings = (config: Config, log: Logger): BusSettings => ({
@@ -64,19 +71,35 @@ export const busSettings = (config: Config, log: Logger): BusSettings => ({
   log,
 })
 
+/** Whether a role has anything to do under these settings. */
+export const isWanted = (config: Config, role: string): boolean => role !== 'webhooks' || tellsEvents(config)
+
+/** The workers that these settings want. */
+export const workersOf = (config: Config): readonly AnyWorker[] =>
+  (Object.keys(workerRoles) as WorkerRole[])
+    .filter((role) => isWanted(config, role))
+    .flatMap((role): readonly AnyWorker[] => workerRoles[role])
+
 /** What has to be there: all topics of the catalogue but the gates' own, and the dead letters of each worker. */
 export function allTopics(config: Config): TopicSettings[] {
   const { TOPIC_PREFIX: prefix, TOPIC_PARTITIONS: partitions } = config
-  const catalogue: AnyTopic[] = Object.values(topics).filter((each) => each !== topics.gateOutbound)
+  const workers = workersOf(config)
+  const idle: readonly AnyTopic[] = allWorkers
+    .filter((each) => !workers.includes(each))
+    .map((each) => each.consumes)
+  const catalogue: AnyTopic[] = Object.values(topics).filter(
+    (each: AnyTopic) => each !== topics.gateOutbound && (each.external !== undefined || !idle.includes(each)),
+  )
   return [
     ...catalogue.map((each) => topicSettings(each, prefix, partitions)),
-    ...allWorkers.map((worker) => deadLetterSettings(worker.consumes, worker.name, prefix)),
+    ...workers.map((worker) => deadLetterSettings(worker.consumes, worker.name, prefix)),
   ]
 }
 
 /** Delay of a topic whose records fall due later, ms. */
 export function topicDelay(config: Config, { delay, delays }: AnyTopic): number | undefined {
   if (delay === undefined) return undefined
+  if (delays === 'webhook') return config.WEBHOOK_RETRY_DELAYS_MS[delay]
   if (delays === 'push') return config.PUSH_RETRY_DELAYS_MS[delay]
   return (delays === 'robot' ? config.ROBOT_RETRY_DELAYS_MS : config.DELIVERY_CHECK_DELAYS_MS)[delay]
 }
@@ -89,6 +112,38 @@ const createPushNotifier = (config: Config, roles: readonly WorkerRole[], log: L
   roles.includes('offline-push')
     ? createNotifier({ providers: createPushProviders(config, log), fallback: config.PUSH_PROVIDER })
     : { notify: () => Promise.reject(new Error('this process notifies nobody')) }
+
+const createBeforeSendHook = (
+  config: Config,
+  metrics: ProcessMetrics,
+  log: Logger,
+): BeforeSend | undefined =>
+  config.WEBHOOK_BEFORE_SEND_URL === undefined
+    ? undefined
+    : createBeforeSend({
+        url: config.WEBHOOK_BEFORE_SEND_URL,
+        secret: config.WEBHOOK_BEFORE_SEND_SECRET,
+        timeout_ms: config.WEBHOOK_BEFORE_SEND_TIMEOUT_MS,
+        onFailure: config.WEBHOOK_BEFORE_SEND_ON_FAILURE,
+        maxMessageBytes: config.MAX_MESSAGE_BYTES,
+        log,
+        observe(verdict, ms) {
+          metrics.count('webhook_before_send', { verdict })
+          metrics.duration('webhook_before_send_duration', ms)
+        },
+      })
+
+const createEventHook = (config: Config, metrics: ProcessMetrics, log: Logger): EventSink =>
+  createEventSink({
+    addressFor: (kind) => addressFor(config, kind),
+    secret: config.WEBHOOK_EVENTS_SECRET,
+    timeout_ms: config.WEBHOOK_EVENTS_TIMEOUT_MS,
+    log,
+    observe(outcome, ms) {
+      metrics.count('webhook_events', { outcome })
+      metrics.duration('webhook_events_duration', ms)
+    },
+  })
 
 /** What decides who is to get a message: who is online, who has acked and read it, and how old it is. */
 export function deliveryPorts(config: Config, redis: Redis, pool: pg.Pool) {
@@ -119,12 +174,17 @@ export function workerPorts(
   roles: readonly WorkerRole[],
   redis: Redis,
   pool: pg.Pool,
+  metrics: ProcessMetrics,
   log: Logger,
 ): WorkerPorts {
   const keys = redisKeys(config.TOPIC_PREFIX)
   const delivery = deliveryPorts(config, redis, pool)
   return {
     ...delivery,
+    beforeSend: createBeforeSendHook(config, metrics, log),
+    eventSink: createEventHook(config, metrics, log),
+    webhookQueue: createWebhookQueue(pool),
+    webhookRetries: config.WEBHOOK_RETRIES,
     store: createMessageStore(pool, config.STRANGER_POLICY),
     fanout: createGroupFanout(pool),
     messages: createMessageReader(pool),

@@ -137,6 +137,19 @@ export const presenceChanged = z.object({
 })
 export type PresenceChangedJson = z.output<typeof presenceChanged>
 
+/** A row of a user's contacts as it is now: what user_id has written down about peer_id. */
+export const contactChanged = z.object({
+  user_id: z.string().describe('whose row it is'),
+  peer_id: z.string(),
+  state: z.number().int().describe('CIMContactState'),
+  blocked: z.boolean(),
+  remark: z.string(),
+  greeting: z.string(),
+  version: z.number().int().describe("of this user's contacts; rising"),
+  time: z.number().int().describe('ms'),
+})
+export type ContactChangedJson = z.output<typeof contactChanged>
+
 /** A reader has received or read a conversation up to a message. */
 export const receiptChanged = z.object({
   conversation: z.string(),

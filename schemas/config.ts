@@ -3,18 +3,12 @@
  * `.env.example` and `npm start -- --help` are generated from it.
  */
 import { z } from 'zod'
+import { count, list, ms, setting } from './setting.js'
+import { webhookContradictions, webhookSettings } from './webhook-settings.js'
 
 const port = z.coerce.number().int().min(0).max(65_535)
-const ms = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
-const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 const bytes = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 const flag = z.enum(['true', 'false', '1', '0']).transform((value) => value === 'true' || value === '1')
-const list = z.string().transform((value) =>
-  value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-)
 /** Five or six cron fields; node-cron checks them again when the job is made. */
 const cron = z.string().regex(/^\S+(\s+\S+){4,5}$/, 'five or six cron fields')
 const httpsOrigin = z
@@ -38,12 +32,6 @@ const providerNames = list.transform((items, context) => {
       })
   }
   return named as ReadonlyMap<string, string>
-})
-
-const setting = <S extends z.ZodType>(schema: S, fallback: string | undefined, meaning: string) => ({
-  schema,
-  fallback,
-  meaning,
 })
 
 export const settings = {
@@ -282,6 +270,7 @@ export const settings = {
   PUSH_WEBHOOK_URL: setting(z.url().optional(), undefined, 'where the webhook provider posts notifications'),
   PUSH_WEBHOOK_SECRET: setting(z.string().optional(), undefined, 'signs those posts (HMAC-SHA-256)'),
   PUSH_PREVIEW: setting(flag, 'true', 'show the text in notifications'),
+  ...webhookSettings,
   LOG_LEVEL: setting(
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']),
     'info',
@@ -309,6 +298,12 @@ const secretNames = new Set([
   'KAFKA_SASL_PASSWORD',
   'PUSH_WEBHOOK_SECRET',
   'S3_SECRET_ACCESS_KEY',
+  'WEBHOOK_BEFORE_SEND_SECRET',
+  'WEBHOOK_EVENTS_SECRET',
+  // Addresses of webhooks often have a token in them.
+  'WEBHOOK_BEFORE_SEND_URL',
+  'WEBHOOK_EVENTS_URL',
+  'WEBHOOK_EVENTS_ROUTES',
 ])
 /** Whether only this machine can reach that address or name. */
 export const isLoopback = (host: string): boolean =>
@@ -334,6 +329,7 @@ function contradictions(config: Config, env: NodeJS.ProcessEnv): string[] {
     faults.push('FILE_STORE=s3 needs S3_BUCKET')
   if ((config.S3_ACCESS_KEY_ID === undefined) !== (config.S3_SECRET_ACCESS_KEY === undefined))
     faults.push('S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY go together: set both or neither')
+  faults.push(...webhookContradictions(config))
   if (config.HISTORY_LIMIT_DEFAULT > config.HISTORY_LIMIT_MAX)
     faults.push('HISTORY_LIMIT_DEFAULT is above HISTORY_LIMIT_MAX')
   if (config.MAX_MESSAGE_BYTES + 8_192 > config.MAX_PACKET_BYTES)

@@ -1,5 +1,6 @@
 /** What businesses are told of the topics that are theirs: payloads, keys, examples. */
 import {
+  contactChanged,
   messageStored,
   presenceChanged,
   pushRequest,
@@ -76,5 +77,19 @@ export const contracts = {
     schema: presenceChanged,
     key: 'user_id',
     example: { user_id: '1001', client_type: 2, gate_id: 'gate-1', state: 'online', time },
+  },
+  contactChanged: {
+    schema: contactChanged,
+    key: 'user_id',
+    example: {
+      user_id: '1001',
+      peer_id: '1002',
+      state: 3,
+      blocked: false,
+      remark: 'from work',
+      greeting: '',
+      version: 12,
+      time,
+    },
   },
 } as const satisfies Record<string, Contract>

@@ -28,8 +28,8 @@ export interface Topic<Name extends string = string, E = unknown> extends Codec<
   readonly partitions: 'busy' | number
   /** Falls due this long after its append; the broker stamps the time. */
   readonly delay?: 0 | 1 | 2
-  /** Whose delays: those of robots, of offline push, else those of the delivery checks. */
-  readonly delays?: 'robot' | 'push'
+  /** Whose delays: those of robots, of offline push, of webhooks, else those of the delivery checks. */
+  readonly delays?: 'robot' | 'push' | 'webhook'
   readonly maxMessageBytes?: number
   /** Read or written by businesses; and what they are told of it. */
   readonly external?: 'read' | 'written'

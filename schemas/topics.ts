@@ -4,6 +4,7 @@
  */
 import { coffeechat } from '../proto/index.js'
 import {
+  type ContactChangedJson,
   type MessageStoredJson,
   type PresenceChangedJson,
   type PushRequested,
@@ -61,6 +62,19 @@ const pushRetry = <const Name extends string>(name: Name, delay: 0 | 1 | 2) =>
     delays: 'push',
     purpose: 'a notification whose provider gave no answer, or asked for a pause',
     ...proto(event.PushRetry),
+  })
+
+const webhookRetry = <const Name extends string>(name: Name, delay: 0 | 1 | 2) =>
+  topic<Name, event.IWebhookRetry>({
+    name,
+    payload: 'WebhookRetry',
+    key: ({ lane }) => lane,
+    partitions: 4,
+    retention_ms: 7 * day_ms,
+    delay,
+    delays: 'webhook',
+    purpose: "an event that the business's webhook has not taken, or that waits for one before it",
+    ...proto(event.WebhookRetry),
   })
 
 const robotAgain = 'a message whose robot did not answer, to be asked again'
@@ -280,6 +294,20 @@ export const topics = {
     purpose: 'what a client reports to the business, in order per user',
     ...json<ReportSubmittedJson>(),
   }),
+  contactChanged: topic<'contact.changed', ContactChangedJson>({
+    name: 'contact.changed',
+    payload: 'ContactChangedJson',
+    key: ({ user_id }) => user_id,
+    partitions: 2,
+    retention_ms: 7 * day_ms,
+    external: 'read',
+    contract: contracts.contactChanged,
+    purpose: "a row of a user's contacts was changed: friendship, request, remark or block, for businesses",
+    ...json<ContactChangedJson>(),
+  }),
+  webhookRetry10s: webhookRetry('webhook.retry.10s', 0),
+  webhookRetry60s: webhookRetry('webhook.retry.60s', 1),
+  webhookRetry600s: webhookRetry('webhook.retry.600s', 2),
   requestLogin: topic<'request.login', event.ILoginRequested>({
     name: 'request.login',
     payload: 'LoginRequested',

@@ -16,6 +16,7 @@ import {
   answerContacts,
   answerFound,
   type FoundContacts,
+  reportContacts,
   tellOwners,
 } from './kit/contact-answers.js'
 import { judgeContact } from './kit/contact-rules.js'
@@ -46,7 +47,7 @@ interface Saved {
 export const contacts = defineWorker({
   name: 'contacts',
   consumes: topics.requestContact,
-  produces: [topics.gateOutbound],
+  produces: [topics.gateOutbound, topics.contactChanged],
 
   async load(events: readonly Requested[], ports: Ports): Promise<ReadonlyMap<Requested, FoundContacts>> {
     const found = await Promise.all(
@@ -86,6 +87,7 @@ export const contacts = defineWorker({
   saved: ({ asked }: Row, { outcome, devices }: Saved) => [
     answerContacts(asked, outcome),
     ...tellOwners(asked, outcome, devices),
+    ...reportContacts(outcome),
   ],
 })
 

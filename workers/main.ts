@@ -25,6 +25,11 @@ import { robots, robots5s, robots30s, robots120s } from './robots.worker.js'
 import { s2cPush } from './s2c-push.worker.js'
 import { sessionSettings } from './session-settings.worker.js'
 import { users } from './users.worker.js'
+import { webhookContacts } from './webhook-contacts.worker.js'
+import { webhookMessages } from './webhook-messages.worker.js'
+import { webhookPresence } from './webhook-presence.worker.js'
+import { webhookReceipts } from './webhook-receipts.worker.js'
+import { webhookRetries10s, webhookRetries60s, webhookRetries600s } from './webhook-retries.worker.js'
 
 export const workerRoles = {
   'message-store': [messageStore],
@@ -53,6 +58,15 @@ export const workerRoles = {
     pushCheck15s,
     pushLogin,
     pushStatus,
+  ],
+  webhooks: [
+    webhookMessages,
+    webhookPresence,
+    webhookReceipts,
+    webhookContacts,
+    webhookRetries10s,
+    webhookRetries60s,
+    webhookRetries600s,
   ],
 } as const satisfies Record<string, readonly AnyWorker[]>
 

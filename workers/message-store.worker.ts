@@ -5,6 +5,7 @@ import { conversationOf, isGroupId } from '../schemas/ids.js'
 import { commands } from '../schemas/packets.js'
 import { topics } from '../schemas/topics.js'
 import { answer } from './kit/answers.js'
+import { type ApprovalPorts, type Approved, approve } from './kit/approval.js'
 import { messageBody } from './kit/deliveries.js'
 import { defineWorker, type EmitOf, emit, save } from './kit/worker.js'
 import type { FileMention, FileMentions } from './ports/files.js'
@@ -25,11 +26,17 @@ interface Submission extends NewMessage {
   readonly from_nick_name: string | undefined
 }
 
-interface Ports {
+interface Ports extends ApprovalPorts {
   readonly store: MessageStore
   readonly nickNames: NickNames
   readonly robots: RobotDirectory
   readonly fileMentions: FileMentions
+}
+
+interface Loaded {
+  readonly nickNames: ReadonlyMap<number, string>
+  /** Where a webhook is asked before messages are stored. */
+  readonly approved?: ReadonlyMap<event.IMessageSubmitted, Approved>
 }
 
 interface Stored extends StoredMessage {
@@ -48,12 +55,21 @@ export const messageStore = defineWorker({
     topics.robotRequested,
   ],
 
-  load: (submitted, { nickNames }: Ports) =>
-    nickNames.of(submitted.map(({ message }) => message.from_user_id)),
+  async load(submitted, { nickNames, messages, beforeSend }: Ports): Promise<Loaded> {
+    const names = await nickNames.of(submitted.map(({ message }) => message.from_user_id))
+    if (beforeSend === undefined) return { nickNames: names }
+    const approved = await approve(submitted.map(draftOf), messages, beforeSend)
+    return { nickNames: names, approved: new Map(submitted.map((each, at) => [each, approved[at]!])) }
+  },
 
-  decide: (submitted, nickNames) => [
-    save(submissionOf(submitted, nickNames.get(submitted.message.from_user_id))),
-  ],
+  decide(submitted, { nickNames, approved }) {
+    const row = submissionOf(submitted, nickNames.get(submitted.message.from_user_id))
+    const approval = approved?.get(submitted)
+    if (approval === undefined) return [save(row)]
+    return 'refused' in approval
+      ? ackIfAwaited(row, refusal(approval.refused))
+      : [save({ ...row, ...approval })]
+  },
 
   async save(rows: readonly Submission[], { store, robots, fileMentions }: Ports): Promise<Stored[]> {
     const receivers = rows.filter(mayAsk).map(({ to_session_id }) => to_session_id)
@@ -70,8 +86,7 @@ export const messageStore = defineWorker({
   // A repeat emits all that a first one does, with the first number: the first worker may have died between
   // COMMIT and publishing (spec 2, single chat 2).
   saved: (row: Submission, stored: Stored) => [
-    // A robot waits for no ack.
-    ...(row.submitted.origin.gate_id === '' ? [] : [ack(row, stored)]),
+    ...ackIfAwaited(row, stored),
     ...(stored.res_code === 0 ? [passOn(row, stored), report(row, stored)] : []),
     ...(stored.asks ? [askRobot(row, stored)] : []),
   ],
@@ -111,6 +126,22 @@ const mentionsIn = (
   res_code === 0
     ? filesNamedIn(msg_data).map((file_id) => ({ file_id, from_user_id, to_session_id, server_msg_id }))
     : []
+
+const draftOf = (submitted: event.IMessageSubmitted) => ({
+  ...submissionOf(submitted, undefined),
+  time: submitted.received_time,
+})
+
+const refusal = (res_code: number): StoredMessage => ({
+  res_code,
+  server_msg_id: 0,
+  stored_time: 0,
+  repeated: false,
+})
+
+/** A robot waits for no ack. */
+const ackIfAwaited = (row: Submission, stored: StoredMessage) =>
+  row.submitted.origin.gate_id === '' ? [] : [ack(row, stored)]
 
 const ack = (row: Submission, stored: StoredMessage) =>
   answer(

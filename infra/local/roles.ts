@@ -20,4 +20,5 @@ export const roleNames = [
   'contacts',
   'org',
   's2c-push',
+  'webhooks',
 ] as const

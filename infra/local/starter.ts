@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path'
 import { type Config, readConfig } from '../../schemas/config.js'
 import { describeSettings } from '../../schemas/settings-text.js'
+import { tellsEvents } from '../../schemas/webhook-settings.js'
 import { type Backing, startBacking } from './backing.js'
 import { type Command, help, readCommand } from './commands.js'
 import { startEchoRobot } from './echo-robot.js'
@@ -33,7 +34,9 @@ function childSettings(frame: Frame, config: Config, backing: Backing, dataDir: 
 
 /** Each process by its name and roles: one for all, or one for each. */
 function processesOf(config: Config, command: Command): { name: string; roles: readonly string[] }[] {
-  const roles = config.ROLES.includes('all') ? roleNames : config.ROLES
+  // Without an address nobody is told anything.
+  const all = roleNames.filter((role) => role !== 'webhooks' || tellsEvents(config))
+  const roles = config.ROLES.includes('all') ? all : config.ROLES
   if (command.processes) return roles.map((role) => ({ name: role, roles: [role] }))
   return [{ name: config.ROLES.join('+'), roles: config.ROLES }]
 }

@@ -89,7 +89,8 @@ function columns(messages: readonly NewMessage[]): unknown[] {
 }
 
 /** Of all that makes a repeat the same message, beside receiver and type (spec 1, Identifiers). */
-function contentHash(message: NewMessage): Buffer {
+function contentHash(stored: NewMessage): Buffer {
+  const message = stored.sent ?? stored
   const hash = createHash('sha256').update(message.msg_data)
   if (message.attach !== null) hash.update('\0attach\0').update(message.attach)
   if (message.mention.length > 0) hash.update(`\0mention\0${message.mention.join(',')}`)

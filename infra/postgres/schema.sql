@@ -399,6 +399,14 @@ CREATE TABLE im_user_request (
   CONSTRAINT im_user_request_pkey PRIMARY KEY (request_key)
 );
 
+CREATE TABLE im_webhook_waiting (
+  lane text COLLATE "C" NOT NULL,
+  "position" bigint NOT NULL,
+  rounds integer NOT NULL,
+  noted bigint NOT NULL,
+  CONSTRAINT im_webhook_waiting_pkey PRIMARY KEY (lane, "position")
+);
+
 CREATE INDEX im_file_message_to ON public.im_file_message USING btree (file_id, to_id, msg_id);
 
 CREATE INDEX im_file_unnamed ON public.im_file USING btree (created) WHERE (NOT named);

@@ -10,15 +10,6 @@ export function retryAfterOf(header: string | null | undefined, now: number): { 
   return pause_ms >= 0 ? { retryAfter_ms: pause_ms } : {}
 }
 
-/** ECONNREFUSED, TimeoutError …: never the text, which may name the address with its credentials. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'failed'
-  // Some failures have a number in `code`, which says less than their name.
-  for (const each of [error.cause, error])
-    if (each instanceof Error && 'code' in each && typeof each.code === 'string') return each.code
-  return error.name
-}
-
 /** A word of a provider's as it may stand in the ledger and in a log: only what looks like a name. */
 export const wordOf = (value: unknown): string | undefined =>
   typeof value === 'string' && /^[\w.:/-]{1,120}$/.test(value) ? value : undefined

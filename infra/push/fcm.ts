@@ -4,7 +4,8 @@
  */
 import type { Logger } from '../../schemas/log.js'
 import type { Notification, ProviderAnswer, PushAddress, PushProvider } from '../../workers/ports/push.js'
-import { jsonOf, reasonOf, retryAfterOf, wordOf } from './answers.js'
+import { reasonOf } from '../http-answers.js'
+import { jsonOf, retryAfterOf, wordOf } from './answers.js'
 import { fitted } from './fitted.js'
 import { createGoogleTokens, type ServiceAccount } from './google-tokens.js'
 import { createHttp2Client, type Http2Answer } from './http2.js'

@@ -1,11 +1,11 @@
 /**
  * Notifications as signed HTTP posts, for vendors and aggregators behind an endpoint of the business's own.
- * The receiver checks `x-coffeechat-signature`: sha256=HMAC-SHA-256(secret, timestamp + "." + body) in hexadecimal,
- * with the timestamp (s) of `x-coffeechat-timestamp`. `idempotency-key` is the same at each attempt.
+ * How the receiver checks them is in ../signed-post.ts; `idempotency-key` is the same at each attempt.
  */
-import { createHmac } from 'node:crypto'
 import type { Notification, ProviderAnswer, PushAddress, PushProvider } from '../../workers/ports/push.js'
-import { reasonOf, retryAfterOf } from './answers.js'
+import { reasonOf } from '../http-answers.js'
+import { signedPost } from '../signed-post.js'
+import { retryAfterOf } from './answers.js'
 
 export interface WebhookSettings {
   /** As it stands in the ledger. */
@@ -26,12 +26,12 @@ export const createWebhookProvider = ({ name, url, secret }: WebhookSettings): P
   async send(notification, address, timeout_ms) {
     const body = JSON.stringify(payloadOf(notification, address))
     try {
-      const response = await fetch(url, {
-        method: 'POST',
+      const response = await signedPost({
+        url,
         body,
-        headers: headersOf(notification, body, secret),
-        redirect: 'manual',
-        signal: AbortSignal.timeout(timeout_ms),
+        idempotency_key: notification.notification_id,
+        secret,
+        timeout_ms,
       })
       await response.body?.cancel()
       return answerOf(response)
@@ -58,20 +58,6 @@ const payloadOf = (notification: Notification, address: PushAddress | undefined)
   time: notification.time,
   expires: notification.expires,
 })
-
-function headersOf({ notification_id }: Notification, body: string, secret: string | undefined) {
-  const timestamp = String(Math.floor(Date.now() / 1_000))
-  return {
-    'content-type': 'application/json',
-    'idempotency-key': notification_id,
-    'x-coffeechat-timestamp': timestamp,
-    ...(secret === undefined
-      ? {}
-      : {
-          'x-coffeechat-signature': `sha256=${createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')}`,
-        }),
-  }
-}
 
 function answerOf({ status, headers }: Response): ProviderAnswer {
   const answer = `HTTP ${status}`

@@ -4,8 +4,9 @@
  * is the same whenever the same message is asked again. It answers 200 with JSON `{"body": text, "content"?: any}`,
  * or 204 (or nothing in a 2xx) where it has nothing to say.
  */
-import { createHmac } from 'node:crypto'
 import type { Patience, Question, RobotAnswer, RobotCaller, RobotHook } from '../../workers/ports/robots.js'
+import { readAtMost, reasonOf } from '../http-answers.js'
+import { signedPost } from '../signed-post.js'
 
 export interface RobotCallerSettings {
   /** Longest msg_data of an answer. */
@@ -103,12 +104,12 @@ async function post(
 ): Promise<RobotAnswer> {
   const body = JSON.stringify(payloadOf(question))
   try {
-    const response = await fetch(webhook, {
-      method: 'POST',
+    const response = await signedPost({
+      url: webhook,
       body,
-      headers: headersOf(question, body, secret),
-      redirect: 'manual',
-      signal: AbortSignal.timeout(limit_ms),
+      idempotency_key: keyOf(question),
+      secret,
+      timeout_ms: limit_ms,
     })
     if (response.status < 200 || response.status > 299) {
       await response.body?.cancel()
@@ -143,29 +144,7 @@ function contentOf(msg_data: Uint8Array): { text: string } | { data: string } {
   }
 }
 
-function headersOf(question: Question, body: string, secret: string | null): Record<string, string> {
-  const timestamp = String(Math.floor(Date.now() / 1_000))
-  const signed = (key: string) => createHmac('sha256', key).update(`${timestamp}.${body}`).digest('hex')
-  return {
-    'content-type': 'application/json',
-    'idempotency-key': `${question.conversation}:${question.server_msg_id}`,
-    'x-coffeechat-timestamp': timestamp,
-    ...(secret === null ? {} : { 'x-coffeechat-signature': `sha256=${signed(secret)}` }),
-  }
-}
-
-/** The whole body; undefined where it is longer, and the rest is not read. */
-async function readAtMost(response: Response, max_bytes: number): Promise<Buffer | undefined> {
-  const chunks: Uint8Array[] = []
-  let size_bytes = 0
-  // Leaving the loop ends the connection.
-  for await (const chunk of response.body ?? []) {
-    size_bytes += chunk.length
-    if (size_bytes > max_bytes) return undefined
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}
+const keyOf = (question: Question): string => `${question.conversation}:${question.server_msg_id}`
 
 function answerOf(bytes: Buffer | undefined, maxMessageBytes: number): RobotAnswer {
   const tooLong = { kind: 'unusable', reason: 'the answer is too long' } as const
@@ -186,11 +165,4 @@ function parsed(bytes: Buffer): { body: string; content?: unknown } | undefined 
   } catch {
     return undefined
   }
-}
-
-/** ECONNREFUSED, TimeoutError …: never the text, which may name the address with its credentials. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'failed'
-  const { cause } = error
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : error.name
 }

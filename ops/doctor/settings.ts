@@ -1,5 +1,6 @@
 /** Which setting is wrong, is meant but misspelt, or is set without effect. */
 import { type Config, settings } from '../../schemas/config.js'
+import { tellsEvents } from '../../schemas/webhook-settings.js'
 import { doubtful, type Finding, ok, wrong } from './finding.js'
 
 const part = 'config'
@@ -76,6 +77,21 @@ function without(config: Config): { setting: keyof Config; why: string }[] {
       'without KAFKA_SASL_MECHANISM nobody logs in to the brokers',
       'KAFKA_SASL_USERNAME',
       'KAFKA_SASL_PASSWORD',
+    ],
+    [
+      config.WEBHOOK_BEFORE_SEND_URL === undefined,
+      'there is no WEBHOOK_BEFORE_SEND_URL to ask',
+      'WEBHOOK_BEFORE_SEND_SECRET',
+      'WEBHOOK_BEFORE_SEND_TIMEOUT_MS',
+      'WEBHOOK_BEFORE_SEND_ON_FAILURE',
+    ],
+    [
+      !tellsEvents(config),
+      'there is no WEBHOOK_EVENTS_URL to tell',
+      'WEBHOOK_EVENTS_SECRET',
+      'WEBHOOK_EVENTS_TIMEOUT_MS',
+      'WEBHOOK_RETRY_DELAYS_MS',
+      'WEBHOOK_RETRIES',
     ],
     [config.PUSH_WEBHOOK_URL === undefined, 'there is no PUSH_WEBHOOK_URL to post to', 'PUSH_WEBHOOK_SECRET'],
     [config.APNS_KEY_FILE === undefined, 'there is no APNS_KEY_FILE', 'APNS_URL'],

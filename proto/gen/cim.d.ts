@@ -10398,5 +10398,92 @@ export namespace coffeechat {
             /** Shape of an OrgRequested. */
             type $Shape = coffeechat.event.OrgRequested.$Properties;
         }
+
+        /**
+         * Properties of a WebhookRetry.
+         * @deprecated Use coffeechat.event.WebhookRetry.$Properties instead.
+         */
+        interface IWebhookRetry extends coffeechat.event.WebhookRetry.$Properties {
+        }
+
+        /** Represents a WebhookRetry. */
+        class WebhookRetry {
+
+            /**
+             * Constructs a new WebhookRetry.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.WebhookRetry.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** WebhookRetry event_id. */
+            event_id: string;
+
+            /** WebhookRetry kind. */
+            kind: string;
+
+            /** WebhookRetry lane. */
+            lane: string;
+
+            /** WebhookRetry position. */
+            position: number;
+
+            /** WebhookRetry body. */
+            body: string;
+
+            /** WebhookRetry rounds. */
+            rounds: number;
+
+            /**
+             * Encodes the specified WebhookRetry message. Does not implicitly {@link coffeechat.event.WebhookRetry.verify|verify} messages.
+             * @param message WebhookRetry message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.WebhookRetry.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a WebhookRetry message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.WebhookRetry & coffeechat.event.WebhookRetry.$Shape} WebhookRetry
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.WebhookRetry & coffeechat.event.WebhookRetry.$Shape;
+        }
+
+        namespace WebhookRetry {
+
+            /** Properties of a WebhookRetry. */
+            interface $Properties {
+
+                /** WebhookRetry event_id */
+                event_id: string;
+
+                /** WebhookRetry kind */
+                kind: string;
+
+                /** WebhookRetry lane */
+                lane: string;
+
+                /** WebhookRetry position */
+                position: number;
+
+                /** WebhookRetry body */
+                body: string;
+
+                /** WebhookRetry rounds */
+                rounds: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a WebhookRetry. */
+            type $Shape = coffeechat.event.WebhookRetry.$Properties;
+        }
     }
 }

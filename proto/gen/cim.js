@@ -15092,6 +15092,136 @@ export const coffeechat = $root.coffeechat = (() => {
             return OrgRequested;
         })();
 
+        event.WebhookRetry = (function() {
+
+            const WebhookRetry = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            WebhookRetry.prototype.event_id = "";
+            WebhookRetry.prototype.kind = "";
+            WebhookRetry.prototype.lane = "";
+            WebhookRetry.prototype.position = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            WebhookRetry.prototype.body = "";
+            WebhookRetry.prototype.rounds = 0;
+
+            WebhookRetry.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(10).string(message.event_id);
+                writer.uint32(18).string(message.kind);
+                writer.uint32(26).string(message.lane);
+                writer.uint32(32).uint64(message.position);
+                writer.uint32(42).string(message.body);
+                writer.uint32(48).uint32(message.rounds);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            WebhookRetry.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.WebhookRetry();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.event_id = reader.string();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.kind = reader.string();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.lane = reader.string();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.position = reader.uint64();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.body = reader.string();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                break;
+                            message.rounds = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "event_id"))
+                    throw $util.ProtocolError("missing required 'event_id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "kind"))
+                    throw $util.ProtocolError("missing required 'kind'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "lane"))
+                    throw $util.ProtocolError("missing required 'lane'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "position"))
+                    throw $util.ProtocolError("missing required 'position'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "body"))
+                    throw $util.ProtocolError("missing required 'body'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "rounds"))
+                    throw $util.ProtocolError("missing required 'rounds'", { instance: message });
+                return message;
+            };
+
+            return WebhookRetry;
+        })();
+
         return event;
     })();
 

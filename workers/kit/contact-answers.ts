@@ -2,10 +2,12 @@
 import { CIM, coffeechat } from '../../proto/index.js'
 import type { ContactAnswer, ContactCall } from '../../schemas/contact-operations.js'
 import { commands } from '../../schemas/packets.js'
+import { topics } from '../../schemas/topics.js'
 import type { Contact, ContactOutcome, ListedUser } from '../ports/contacts.js'
 import type { PresentDevice } from '../ports/presence.js'
 import { answer, httpAnswer, type Writable } from './answers.js'
 import { notify } from './notify.js'
+import { type EmitOf, emit } from './worker.js'
 
 import event = coffeechat.event
 
@@ -106,6 +108,23 @@ export function tellOwners(
     ),
   )
 }
+
+/** What businesses hear of it: each row that was changed. */
+export const reportContacts = (outcome: ContactOutcome): EmitOf<typeof topics.contactChanged>[] =>
+  outcome.kind === 'refused'
+    ? []
+    : outcome.changed.map(({ user_id, peer_id, state, blocked, remark, greeting, version, updated }) =>
+        emit(topics.contactChanged, {
+          user_id: String(user_id),
+          peer_id: String(peer_id),
+          state,
+          blocked,
+          remark,
+          greeting,
+          version,
+          time: updated,
+        }),
+      )
 
 const shown = (body: ContactAnswer): ContactAnswer => body
 

@@ -11,6 +11,8 @@ export interface NewMessage {
   readonly msg_data: Uint8Array
   readonly attach: string | null
   readonly mention: readonly number[]
+  /** What the sender sent, where a webhook has changed it: repeats are compared with that. */
+  readonly sent?: Pick<NewMessage, 'msg_data' | 'attach' | 'mention'> | undefined
   readonly msg_seq: number
   readonly client_type: number
 }

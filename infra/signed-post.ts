@@ -1,0 +1,45 @@
+/**
+ * Every HTTP post of ours to the business, to robots and to vendors behind the business. The receiver checks
+ * `x-coffeechat-signature`: sha256=HMAC-SHA-256(secret, timestamp + "." + body) in hexadecimal, with the timestamp (s)
+ * of `x-coffeechat-timestamp`. `idempotency-key` is the same whenever the same thing is posted again.
+ */
+import { createHmac } from 'node:crypto'
+
+export interface SignedPost {
+  readonly url: string
+  /** JSON */
+  readonly body: string
+  readonly idempotency_key: string
+  /** Without one the post is not signed. */
+  readonly secret: string | null | undefined
+  /** For all of it, the answer's body included. */
+  readonly timeout_ms: number
+}
+
+/**
+ * Posts it. Redirects are not followed: the address is the one that the business has set, and no other.
+ * @throws where no answer comes in time
+ */
+export const signedPost = ({
+  url,
+  body,
+  idempotency_key,
+  secret,
+  timeout_ms,
+}: SignedPost): Promise<Response> => {
+  const timestamp = String(Math.floor(Date.now() / 1_000))
+  const signed = (key: string) => createHmac('sha256', key).update(`${timestamp}.${body}`).digest('hex')
+  const isSigned = secret !== null && secret !== undefined
+  return fetch(url, {
+    method: 'POST',
+    body,
+    headers: {
+      'content-type': 'application/json',
+      'idempotency-key': idempotency_key,
+      'x-coffeechat-timestamp': timestamp,
+      ...(isSigned ? { 'x-coffeechat-signature': `sha256=${signed(secret)}` } : {}),
+    },
+    redirect: 'manual',
+    signal: AbortSignal.timeout(timeout_ms),
+  })
+}

@@ -1,0 +1,107 @@
+/** Workers that tell the business over HTTP what lies on a topic, and try again what was not taken. */
+import type { coffeechat } from '../../proto/index.js'
+import { type AnyTopic, type EventOf, type Topic, topics } from '../../schemas/topics.js'
+import type { WebhookKind } from '../../schemas/webhook-settings.js'
+import type { WebhookEvent } from '../ports/webhooks.js'
+import { postInLanes, type WebhookItem, type WebhookOutcome, type WebhookPorts } from './webhook-lanes.js'
+import { defineWorker, type EmitOf, type Place, save } from './worker.js'
+
+type Retry = coffeechat.event.IWebhookRetry
+type RetryTopic =
+  | typeof topics.webhookRetry10s
+  | typeof topics.webhookRetry60s
+  | typeof topics.webhookRetry600s
+
+const retryTopics: readonly RetryTopic[] = [
+  topics.webhookRetry10s,
+  topics.webhookRetry60s,
+  topics.webhookRetry600s,
+]
+/** Their outcomes are noted before the next ones are tried. */
+const eventsAtOnce = 200
+
+/** What happened, as the business reads it. */
+export interface Happening {
+  readonly kind: WebhookKind
+  readonly event: string
+  /** Among events with the same one order is kept. */
+  readonly lane: string
+  /** Names what happened where its place on the bus does not: a message may lie there twice. */
+  readonly event_id?: string
+  /** ms */
+  readonly time: number
+  readonly data: unknown
+}
+
+/**
+ * A worker that posts what lies on a topic.
+ * @param describe pure
+ */
+export function webhookWorker<T extends AnyTopic>(
+  name: string,
+  consumes: T,
+  describe: (event: EventOf<T>) => Happening,
+) {
+  return defineWorker({
+    name,
+    consumes: consumes as Topic<string, unknown>,
+    produces: retryTopics,
+    eventsAtOnce,
+    decide: (event, _: undefined, place: Place) => [
+      save(itemOf(consumes, describe(event as EventOf<T>), place)),
+    ],
+    save: (rows: readonly WebhookItem[], ports: WebhookPorts) => postInLanes(rows, ports),
+    saved,
+    givenUp,
+  })
+}
+
+/** A worker that tries again what one of the delay topics hands over. */
+export const webhookRetryWorker = (name: string, consumes: RetryTopic) =>
+  defineWorker({
+    name,
+    consumes: consumes as Topic<string, Retry>,
+    produces: retryTopics,
+    eventsAtOnce,
+    decide: ({ event_id, kind, lane, position, body, rounds }: Retry) => [
+      save<WebhookItem>({ event_id, kind, lane, position, body, rounds, again: true }),
+    ],
+    save: (rows: readonly WebhookItem[], ports: WebhookPorts) => postInLanes(rows, ports),
+    saved,
+    givenUp,
+  })
+
+function itemOf(
+  { name }: AnyTopic,
+  { kind, event, lane, event_id, time, data }: Happening,
+  place: Place,
+): WebhookItem {
+  const id = event_id ?? `${event}:${place.partition}:${place.offset}`
+  const told: WebhookEvent = {
+    event_id: id,
+    kind,
+    lane: `${name}|${lane}`,
+    position: place.offset,
+    body: JSON.stringify({ event_id: id, event, time, data }),
+  }
+  return { ...told, rounds: 0, again: false }
+}
+
+const givenUp = (_: WebhookItem, outcome: WebhookOutcome): string | undefined =>
+  outcome.kind === 'given-up' ? outcome.reason : undefined
+
+function saved(
+  { event_id, kind, lane, position, body }: WebhookItem,
+  outcome: WebhookOutcome,
+): EmitOf<RetryTopic>[] {
+  if (outcome.kind !== 'waits') return []
+  const topic = retryTopics[Math.min(outcome.tier, retryTopics.length) - 1]!
+  // Not by emit(): the topic is one of three, with the same payload.
+  return [
+    {
+      kind: 'emit',
+      topic,
+      event: { event_id, kind, lane, position, body, rounds: outcome.rounds },
+    } as EmitOf<RetryTopic>,
+  ]
+}

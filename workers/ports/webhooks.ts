@@ -1,0 +1,71 @@
+/** Webhooks of the business: asked before a message is stored, told what has happened. Types only. */
+
+/** A message that is not stored yet. */
+export interface Draft {
+  readonly from_user_id: number
+  readonly to_session_id: number
+  readonly conversation: string
+  readonly msg_id: string
+  readonly msg_type: number
+  readonly msg_data: Uint8Array
+  readonly attach: string | null
+  readonly mention: readonly number[]
+  readonly client_type: number
+  /** ms, when the gate got it. */
+  readonly time: number
+}
+
+export type Verdict =
+  | { readonly kind: 'allow' }
+  /** CIMResCode that the sender is answered. */
+  | { readonly kind: 'refuse'; readonly res_code: number }
+  /** What is stored and delivered instead; what is absent stays. */
+  | { readonly kind: 'change'; readonly msg_data?: Uint8Array; readonly attach?: string | null }
+
+export interface BeforeSend {
+  /**
+   * Asks about each, many at once, within one limit for all of them. Never rejects: where no answer comes, the
+   * verdict is the one that the settings name for that.
+   * @returns one verdict per draft, in order
+   */
+  judge(drafts: readonly Draft[]): Promise<readonly Verdict[]>
+}
+
+/** Something that has happened, on its way to the business. */
+export interface WebhookEvent {
+  /** A WebhookKind: each may have an address of its own. */
+  readonly kind: string
+  /** The same whenever it is posted. */
+  readonly event_id: string
+  /** Order is kept among events of one lane: a conversation, or a user. */
+  readonly lane: string
+  /** Rising within the lane. */
+  readonly position: number
+  /** JSON */
+  readonly body: string
+}
+
+export interface EventSink {
+  /** Resolves with undefined when the business has taken it, else with why not. Never rejects. */
+  post(event: WebhookEvent): Promise<string | undefined>
+}
+
+/** Names an event on its way. */
+export type EventPlace = Pick<WebhookEvent, 'lane' | 'position'>
+
+/** An event that was not taken and is to be tried again. */
+export interface WaitingEvent extends EventPlace {
+  /** Rounds that it has failed in; 0: it only waits for one before it. */
+  readonly rounds: number
+}
+
+/** Events that wait, so that none of their lane overtakes them. Empty while all goes well. */
+export interface WebhookQueue {
+  /**
+   * Those of these that wait; and of each of their lanes the first ones that wait, one more than are asked about, so
+   * that one of them is left whatever becomes of these.
+   */
+  waiting(asked: readonly EventPlace[]): Promise<readonly WaitingEvent[]>
+  /** In one transaction: these wait from now on, those do no longer. */
+  change(keep: readonly WaitingEvent[], drop: readonly EventPlace[]): Promise<void>
+}
