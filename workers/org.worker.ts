@@ -28,6 +28,7 @@ export const org = defineWorker({
   name: 'org',
   consumes: topics.requestOrg,
   produces: [topics.gateOutbound],
+  eventsAtOnce: 32,
 
   async load(events: readonly Requested[], { org }: Ports): Promise<ReadonlyMap<Requested, FoundInOrg>> {
     const found = await Promise.all(
@@ -77,7 +78,7 @@ async function look(event: Requested, call: OrgCall, org: OrgDirectory): Promise
   if (isPacket(event) && !is_member) return { kind: 'outside' }
   if (call.operation === 'search') {
     const { query, department_id, limit } = call.arguments
-    return { kind: 'people', people: await org.search({ query, department_id, limit: limit + 1 }) }
+    return { kind: 'people', people: await org.search(version, { query, department_id, limit: limit + 1 }) }
   }
   const asked = call.arguments
   if (asked.version > version) return { kind: 'future', version }

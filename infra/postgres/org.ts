@@ -1,8 +1,7 @@
 /** The org tree: imported under its lock, read by version, searched. Implements the ports of workers/ports/org.ts. */
 import type { Pool, PoolClient } from 'pg'
-import type { OrgDiff } from '../../schemas/org-operations.js'
+import { type OrgDiff, orgLimits } from '../../schemas/org-operations.js'
 import type {
-  FoundMember,
   OrgChanges,
   OrgDepartment,
   OrgDirectory,
@@ -13,16 +12,11 @@ import type {
   OrgRow,
 } from '../../workers/ports/org.js'
 import { bigints, texts } from './arrays.js'
+import { indexOf, type OrgIndex } from './org-index.js'
 import { inTransaction, prepared } from './pool.js'
 
 /** A record is kept for a day; what it was answered for longer. */
 const answersKept_ms = 2 * 86_400_000
-
-/**
- * A name as it is searched in, whatever its case and width: ß is SS, ς is Σ. In here rather than in the database, whose
- * idea of letters depends on the locale that it was made with.
- */
-const fold = (name: string): string => name.normalize('NFKC').toUpperCase().normalize('NFKC')
 
 const selectStanding = prepared<{ version: number; is_member: boolean }>(
   'org-standing',
@@ -41,33 +35,33 @@ const selectChanged = prepared<OrgRow>(
         FROM im_org_member m WHERE m.version > $1 AND ($1 > 0 OR NOT m.removed) ORDER BY m.version LIMIT $2)
    ) rows ORDER BY version LIMIT $2`,
 )
-const selectFound = prepared<FoundMember>(
-  'org-search',
-  `WITH RECURSIVE inside AS (
-     SELECT d.department_id FROM im_org_department d WHERE d.department_id = $2 AND NOT d.removed
-     UNION
-     SELECT d.department_id FROM inside i JOIN im_org_department d ON d.parent_id = i.department_id AND NOT d.removed
-   )
-   SELECT m.user_id, m.department_id, m.name, m.title, m.version, d.name AS department_name
-     FROM im_org_member m JOIN im_org_department d ON d.department_id = m.department_id
-    WHERE NOT m.removed
-      AND ($1::text IS NULL OR position($1 IN m.folded) > 0 OR position($1 IN d.folded) > 0)
-      AND ($2::text IS NULL OR m.department_id IN (SELECT i.department_id FROM inside i))
-    ORDER BY position(coalesce($1, '') IN m.folded) = 0, m.folded, m.user_id, m.department_id LIMIT $3`,
-)
+/** Reads the tree on this pool; keeps in memory what is searched in, of the version that was searched last. */
+export function createOrgDirectory(pool: Pool): OrgDirectory {
+  let kept: { readonly version: number; readonly index: Promise<OrgIndex> } | undefined
 
-/** Reads the tree on this pool. */
-export const createOrgDirectory = (pool: Pool): OrgDirectory => ({
-  async standing(user_id) {
-    const [standing] = await selectStanding(pool, [user_id])
-    return standing ?? { version: 0, is_member: false }
-  },
-  async changedSince(version, limit) {
-    return (await selectChanged(pool, [version, limit])).map(withoutOthers)
-  },
-  search: ({ query, department_id, limit }) =>
-    selectFound(pool, [query === undefined ? null : fold(query.trim()), department_id ?? null, limit]),
-})
+  const changedSince: OrgDirectory['changedSince'] = async (version, limit) =>
+    (await selectChanged(pool, [version, limit])).map(withoutOthers)
+
+  /** What is read may be newer than the version: then the next search reads it again. */
+  function indexAt(version: number): Promise<OrgIndex> {
+    if (kept?.version === version) return kept.index
+    const index = changedSince(0, orgLimits.departments + orgLimits.members).then(indexOf)
+    kept = { version, index }
+    index.catch(() => {
+      if (kept?.index === index) kept = undefined
+    })
+    return index
+  }
+
+  return {
+    async standing(user_id) {
+      const [standing] = await selectStanding(pool, [user_id])
+      return standing ?? { version: 0, is_member: false }
+    },
+    changedSince,
+    search: async (version, asked) => (await indexAt(version))(asked),
+  }
+}
 
 /** A row of its kind, without the columns of the other. */
 function withoutOthers(row: OrgRow): OrgRow {
@@ -98,22 +92,19 @@ const selectMembers = prepared<OrgMember>(
 )
 const writeDepartments = prepared(
   'org-departments-write',
-  `INSERT INTO im_org_department (department_id, parent_id, name, folded, removed, version)
-   SELECT k.d, k.p, k.n, k.f, k.r, $6::bigint + k.o
-     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[]) WITH ORDINALITY k(d, p, n, f, r, o)
+  `INSERT INTO im_org_department (department_id, parent_id, name, removed, version)
+   SELECT k.d, k.p, k.n, k.r, $5::bigint + k.o
+     FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[]) WITH ORDINALITY k(d, p, n, r, o)
    ON CONFLICT (department_id) DO UPDATE
-     SET parent_id = excluded.parent_id, name = excluded.name, folded = excluded.folded, removed = excluded.removed,
-         version = excluded.version`,
+     SET parent_id = excluded.parent_id, name = excluded.name, removed = excluded.removed, version = excluded.version`,
 )
 const writeMembers = prepared(
   'org-members-write',
-  `INSERT INTO im_org_member (user_id, department_id, name, folded, title, removed, version)
-   SELECT k.u, k.d, k.n, k.f, k.t, k.r, $7::bigint + k.o
-     FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[])
-          WITH ORDINALITY k(u, d, n, f, t, r, o)
+  `INSERT INTO im_org_member (user_id, department_id, name, title, removed, version)
+   SELECT k.u, k.d, k.n, k.t, k.r, $6::bigint + k.o
+     FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::boolean[]) WITH ORDINALITY k(u, d, n, t, r, o)
    ON CONFLICT (user_id, department_id) DO UPDATE
-     SET name = excluded.name, folded = excluded.folded, title = excluded.title, removed = excluded.removed,
-         version = excluded.version`,
+     SET name = excluded.name, title = excluded.title, removed = excluded.removed, version = excluded.version`,
 )
 const setVersion = prepared('org-version', 'UPDATE im_org SET version = $1')
 const keepAnswer = prepared(
@@ -160,7 +151,6 @@ async function write(
       texts(departments.map(({ department_id }) => department_id)),
       texts(departments.map(({ parent_id }) => parent_id)),
       texts(departments.map(({ name }) => name)),
-      texts(departments.map(({ name }) => fold(name))),
       departments.map(({ removed }) => removed),
       before,
     ])
@@ -169,7 +159,6 @@ async function write(
       bigints(members.map(({ user_id }) => user_id)),
       texts(members.map(({ department_id }) => department_id)),
       texts(members.map(({ name }) => name)),
-      texts(members.map(({ name }) => fold(name))),
       texts(members.map(({ title }) => title)),
       members.map(({ removed }) => removed),
       before + departments.length,

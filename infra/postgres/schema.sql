@@ -230,7 +230,6 @@ CREATE TABLE im_org_department (
   department_id text COLLATE "C" NOT NULL,
   parent_id text COLLATE "C",
   name text NOT NULL,
-  folded text COLLATE "C" NOT NULL,
   version bigint NOT NULL,
   removed boolean NOT NULL DEFAULT false,
   CONSTRAINT im_org_department_pkey PRIMARY KEY (department_id)
@@ -247,7 +246,6 @@ CREATE TABLE im_org_member (
   user_id bigint NOT NULL,
   department_id text COLLATE "C" NOT NULL,
   name text NOT NULL,
-  folded text COLLATE "C" NOT NULL,
   title text NOT NULL DEFAULT ''::text,
   version bigint NOT NULL,
   removed boolean NOT NULL DEFAULT false,
@@ -437,11 +435,7 @@ CREATE INDEX im_message_send_3_to_id_from_id_msg_id_idx ON public.im_message_sen
 
 CREATE INDEX im_message_send_history ON ONLY public.im_message_send USING btree (to_id, from_id, msg_id);
 
-CREATE INDEX im_org_department_below ON public.im_org_department USING btree (parent_id) WHERE (NOT removed);
-
 CREATE INDEX im_org_import_age ON public.im_org_import USING btree (created);
-
-CREATE INDEX im_org_member_here ON public.im_org_member USING btree (department_id, user_id) WHERE (NOT removed);
 
 CREATE INDEX im_push_age ON public.im_push USING btree (created);
 

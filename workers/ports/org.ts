@@ -95,6 +95,9 @@ export interface OrgDirectory {
   standing(user_id: number): Promise<{ readonly version: number; readonly is_member: boolean }>
   /** Rows with a larger version, in the order of their versions; from 0 without removed ones. */
   changedSince(version: number, limit: number): Promise<readonly OrgRow[]>
-  /** People whose name has the query in it first, then those whose department's has; by name. */
-  search(asked: OrgSearch): Promise<readonly FoundMember[]>
+  /**
+   * People whose name has the query in it first, then those whose department's has; by name.
+   * @param version what is searched is at least as new
+   */
+  search(version: number, asked: OrgSearch): Promise<readonly FoundMember[]>
 }

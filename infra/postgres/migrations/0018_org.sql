@@ -11,27 +11,23 @@ INSERT INTO im_org DEFAULT VALUES;
 -- Rows stay when they are removed: clients read by version.
 CREATE TABLE im_org_department (
   department_id text COLLATE "C" PRIMARY KEY,
-  parent_id     text COLLATE "C",          -- null: the root
+  parent_id     text COLLATE "C", -- null: the root
   name          text NOT NULL,
-  folded        text COLLATE "C" NOT NULL, -- the name as it is searched in
   version       bigint NOT NULL,
   removed       boolean NOT NULL DEFAULT false
 );
 CREATE UNIQUE INDEX im_org_department_changes ON im_org_department (version);
-CREATE INDEX im_org_department_below ON im_org_department (parent_id) WHERE NOT removed;
 
 CREATE TABLE im_org_member (
   user_id       bigint NOT NULL,
   department_id text COLLATE "C" NOT NULL,
   name          text NOT NULL,
-  folded        text COLLATE "C" NOT NULL,
   title         text NOT NULL DEFAULT '',
   version       bigint NOT NULL,
   removed       boolean NOT NULL DEFAULT false,
   PRIMARY KEY (user_id, department_id)
 );
 CREATE UNIQUE INDEX im_org_member_changes ON im_org_member (version);
-CREATE INDEX im_org_member_here ON im_org_member (department_id, user_id) WHERE NOT removed;
 
 -- What each import was answered, by the place of its record: read again after a crash, it is answered the same and
 -- changes nothing. Kept for as long as the record may be there.
