@@ -7,10 +7,12 @@ import { type Gateway, startGateway } from './gateway/main.js'
 import { createCertificate } from './infra/certificate.js'
 import { createSchedule } from './infra/cron.js'
 import { createFileStore, createGateFiles } from './infra/files/store.js'
-import { createBus } from './infra/kafka/bus.js'
+import { createBus, type MeasuredBus } from './infra/kafka/bus.js'
 import { createInspection } from './infra/kafka/inspection.js'
+import { measureOutside, observeBus } from './infra/metrics/measures.js'
 import { createMetrics, type ProcessMetrics } from './infra/metrics/metrics.js'
-import { startOpsServer } from './infra/metrics/ops-server.js'
+import { type OpsServer, startOpsServer } from './infra/metrics/ops-server.js'
+import { createPartChecks } from './infra/metrics/parts.js'
 import { readPageFiles } from './infra/page-files.js'
 import { isEventFault, isTooMuch } from './infra/postgres/errors.js'
 import { createUnusedFiles } from './infra/postgres/files.js'
@@ -24,15 +26,15 @@ import { createEndedGates, createGateDirectory, createGateLease, nextEpoch } fro
 import { createLocks } from './infra/redis/locks.js'
 import { createDevicePresence } from './infra/redis/presence.js'
 import { createReportLedger } from './infra/redis/reports.js'
+import { releaseVersion } from './infra/release.js'
 import { createTokenSigner } from './infra/tokens.js'
-import type { Bus } from './schemas/bus.js'
 import type { Config } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
 import { fullName } from './schemas/topics.js'
 import { allTopics, busSettings, isWanted, topicDelay, workerPorts } from './wiring.js'
 import { startFileSweep } from './workers/file-sweep.js'
 import type { Frame } from './workers/kit/runner.js'
-import { isWorkerRole, startWorkers, type WorkerRole, workerRoles } from './workers/main.js'
+import { allWorkers, isWorkerRole, startWorkers, type WorkerRole, workerRoles } from './workers/main.js'
 import { startPresenceSweep } from './workers/presence.js'
 import { startPushAging } from './workers/push-aging.js'
 
@@ -75,7 +77,7 @@ async function beginWebhooks(config: Config, log: Logger): Promise<void> {
 
 /** What is outside, opened once per process; PostgreSQL only where a worker runs. */
 interface Outside {
-  readonly bus: Bus
+  readonly bus: MeasuredBus
   readonly redis: Redis
   readonly pool: pg.Pool | undefined
 }
@@ -83,6 +85,8 @@ interface Outside {
 export interface RunningProcess {
   /** Of the gateway, where this process has one. */
   readonly addresses: { readonly tcp: number; readonly http: number } | undefined
+  /** Where health and metrics are, with METRICS_PORT. */
+  readonly metricsPort: number | undefined
   /** Every role of the process has its partitions and has fetched once. */
   isReady(): boolean
   /** Tells the others at once which roles work. */
@@ -105,14 +109,36 @@ async function patiently<T>(what: string, log: Logger, attempt: () => Promise<T>
   }
 }
 
-async function openOutside(config: Config, needsDatabase: boolean, log: Logger): Promise<Outside> {
+async function openOutside(
+  config: Config,
+  needsDatabase: boolean,
+  metrics: ProcessMetrics,
+  log: Logger,
+): Promise<Outside> {
   const redis = createRedis(config.REDIS_URL, log)
-  const bus = await patiently('Kafka', log, () => createBus(busSettings(config, log)))
+  const settings = { ...busSettings(config, log), observer: observeBus(metrics) }
+  const bus = await patiently('Kafka', log, () => createBus(settings))
   const pool = needsDatabase ? createPool(config.DATABASE_URL, config.DATABASE_POOL, log) : undefined
-  return { bus, redis, pool }
+  const outside = { bus, redis, pool }
+  measureOutside(outside, metrics)
+  return outside
 }
 
-const workerFrame = (config: Config, bus: Bus, metrics: ProcessMetrics, log: Logger): Frame => ({
+/** Counts by batch, with the same labels each time. */
+function observeBatches(metrics: ProcessMetrics): NonNullable<Frame['observe']> {
+  const labels = Object.fromEntries(allWorkers.map(({ name }) => [name, { worker: name }]))
+  return ({ worker, events, rejected, emitted, duration_ms, age_ms }) => {
+    const own = labels[worker] ?? { worker }
+    metrics.count('worker_events', own, events)
+    metrics.count('worker_emitted', own, emitted)
+    if (rejected > 0) metrics.count('dead_letters', own, rejected)
+    metrics.observe('worker_batch_events', events, own)
+    metrics.observe('worker_batch_duration_ms', duration_ms, own)
+    metrics.observe('worker_event_age_ms', Math.max(0, age_ms), own)
+  }
+}
+
+const workerFrame = (config: Config, { bus }: Outside, metrics: ProcessMetrics, log: Logger): Frame => ({
   bus,
   prefix: config.TOPIC_PREFIX,
   log,
@@ -121,12 +147,7 @@ const workerFrame = (config: Config, bus: Bus, metrics: ProcessMetrics, log: Log
   schedule: createSchedule(log),
   ackFlushCron: config.ACK_FLUSH_CRON,
   delayOf: (topic) => topicDelay(config, topic),
-  observe({ worker, events, rejected, duration_ms, age_ms }) {
-    metrics.count('worker_events', { worker }, events)
-    if (rejected > 0) metrics.count('worker_rejected', { worker }, rejected)
-    metrics.duration('worker_batch_duration', duration_ms, { worker })
-    metrics.duration('worker_event_age', age_ms, { worker })
-  },
+  observe: observeBatches(metrics),
 })
 
 /** Every role but the gateway. */
@@ -189,11 +210,12 @@ const byRole = (running: readonly { name: string; isReady(): boolean }[], role: 
 async function startWorkerRoles(
   config: Config,
   roles: readonly string[],
-  { bus, redis, pool }: Outside,
+  outside: Outside,
   metrics: ProcessMetrics,
   log: Logger,
 ): Promise<Part[]> {
-  const frame = workerFrame(config, bus, metrics, log)
+  const { bus, redis, pool } = outside
+  const frame = workerFrame(config, outside, metrics, log)
   const keys = redisKeys(config.TOPIC_PREFIX)
   const workers = roles.filter(isWorkerRole).filter((role) => isWanted(config, role))
   const running = pool
@@ -239,6 +261,25 @@ async function startWorkerRoles(
   return parts
 }
 
+/** What the process says of itself, as far as it has come. */
+interface Life {
+  isReady: () => boolean
+  parts: () => Promise<Readonly<Record<string, { readonly ok: boolean }>>>
+}
+
+/** Health and metrics on a port of their own, where one is set. */
+async function startOps(config: Config, metrics: ProcessMetrics, life: Life): Promise<OpsServer | undefined> {
+  metrics.gauge('build', () => [[{ version: releaseVersion(), node: process.version }, 1]])
+  if (config.METRICS_PORT === undefined) return undefined
+  return startOpsServer({
+    host: config.METRICS_HOST ?? config.HOST,
+    port: config.METRICS_PORT,
+    isReady: () => life.isReady(),
+    parts: () => life.parts(),
+    exposition: metrics.exposition,
+  })
+}
+
 /** Every role that there is. */
 export const allRoles = ['gateway', ...otherRoles]
 
@@ -253,8 +294,12 @@ export async function startProcess(
   onFenced: () => void,
 ): Promise<RunningProcess> {
   const metrics = createMetrics()
-  const outside = await openOutside(config, roles.some(isWorkerRole), log)
+  const life: Life = { isReady: () => false, parts: async () => ({}) }
+  // First of all: who looks after the process sees it start.
+  const ops = await startOps(config, metrics, life)
+  const outside = await openOutside(config, roles.some(isWorkerRole), metrics, log)
   const { bus, redis, pool } = outside
+  life.parts = createPartChecks(outside)
   const parts = await startWorkerRoles(config, roles, outside, metrics, log)
   const heartbeats = startHeartbeats({
     redis,
@@ -267,22 +312,18 @@ export async function startProcess(
   const gateway: Gateway | undefined = roles.includes('gateway')
     ? await openGateway(config, outside, metrics, log, onFenced)
     : undefined
-  const isReady = () => parts.every((part) => part.isReady()) && (gateway?.isReady() ?? true)
-  const ops =
-    config.METRICS_PORT === undefined
-      ? undefined
-      : await startOpsServer({
-          host: config.HOST,
-          port: config.METRICS_PORT,
-          isReady,
-          parts: async () => ({}),
-          exposition: metrics.exposition,
-        })
+  const isReady = () => !stopping && parts.every((part) => part.isReady()) && (gateway?.isReady() ?? true)
+  let stopping = false
+  life.isReady = isReady
+  const all = gateway ? [...parts, { role: 'gateway', isReady: gateway.isReady }] : parts
+  metrics.gauge('role_ready', () => all.map((part) => [{ role: part.role }, part.isReady() ? 1 : 0]))
   return {
     addresses: gateway && { tcp: gateway.ports.tcp, http: gateway.ports.http },
+    metricsPort: ops?.port,
     isReady,
     announce: heartbeats.beatNow,
     async stop() {
+      stopping = true
       await gateway?.stop()
       await Promise.all(parts.map((part) => part.stop()))
       await heartbeats.stop()

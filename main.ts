@@ -59,7 +59,9 @@ async function serve(config: Config, roles: readonly string[], log: Logger): Pro
 
   const started = await startProcess(config, roles, log, onFenced)
   running = started
-  if (started.addresses) tell({ type: 'listening', tcp: started.addresses.tcp, http: started.addresses.http })
+  const { addresses, metricsPort } = started
+  if (addresses || metricsPort !== undefined)
+    tell({ type: 'listening', tcp: addresses?.tcp, http: addresses?.http, metrics: metricsPort })
   const timer = setInterval(() => {
     if (!started.isReady()) return
     clearInterval(timer)

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import type { Redis } from 'ioredis'
 import type pg from 'pg'
 import type { BusSettings } from './infra/kafka/bus.js'
-import type { ProcessMetrics } from './infra/metrics/metrics.js'
+import { measurePushes } from './infra/metrics/measures.js'
 import { createPace } from './infra/pace.js'
 import { createContactChanges, createContactDirectory } from './infra/postgres/contacts.js'
 import { createAckStore, createDeliveryStates, createMessageReader } from './infra/postgres/deliveries.js'
@@ -45,6 +45,7 @@ import { createEventSink } from './infra/webhooks/events.js'
 import type { TopicSettings } from './schemas/bus.js'
 import type { Config } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
+import type { Metrics } from './schemas/metrics.js'
 import { type AnyTopic, deadLetterSettings, topicSettings, topics } from './schemas/topics.js'
 import { addressFor, tellsEvents } from './schemas/webhook-settings.js'
 import type { AnyWorker } from './workers/kit/worker.js'
@@ -113,11 +114,20 @@ const createPushNotifier = (config: Config, roles: readonly WorkerRole[], log: L
     ? createNotifier({ providers: createPushProviders(config, log), fallback: config.PUSH_PROVIDER })
     : { notify: () => Promise.reject(new Error('this process notifies nobody')) }
 
-const createBeforeSendHook = (
+/** Where notifications go and are noted, counted by the providers that are set up. */
+function pushPorts(
   config: Config,
-  metrics: ProcessMetrics,
+  roles: readonly WorkerRole[],
+  pool: pg.Pool,
+  metrics: Metrics,
   log: Logger,
-): BeforeSend | undefined =>
+) {
+  const ports = { pushLedger: createPushLedger(pool), notifier: createPushNotifier(config, roles, log) }
+  const providers = new Set(['apns', 'fcm', 'webhook', 'log', ...config.PUSH_PROVIDERS.keys()])
+  return measurePushes(ports, providers, metrics)
+}
+
+const createBeforeSendHook = (config: Config, metrics: Metrics, log: Logger): BeforeSend | undefined =>
   config.WEBHOOK_BEFORE_SEND_URL === undefined
     ? undefined
     : createBeforeSend({
@@ -129,11 +139,11 @@ const createBeforeSendHook = (
         log,
         observe(verdict, ms) {
           metrics.count('webhook_before_send', { verdict })
-          metrics.duration('webhook_before_send_duration', ms)
+          metrics.observe('webhook_before_send_duration_ms', ms)
         },
       })
 
-const createEventHook = (config: Config, metrics: ProcessMetrics, log: Logger): EventSink =>
+const createEventHook = (config: Config, metrics: Metrics, log: Logger): EventSink =>
   createEventSink({
     addressFor: (kind) => addressFor(config, kind),
     secret: config.WEBHOOK_EVENTS_SECRET,
@@ -141,7 +151,7 @@ const createEventHook = (config: Config, metrics: ProcessMetrics, log: Logger): 
     log,
     observe(outcome, ms) {
       metrics.count('webhook_events', { outcome })
-      metrics.duration('webhook_events_duration', ms)
+      metrics.observe('webhook_events_duration_ms', ms)
     },
   })
 
@@ -174,7 +184,7 @@ export function workerPorts(
   roles: readonly WorkerRole[],
   redis: Redis,
   pool: pg.Pool,
-  metrics: ProcessMetrics,
+  metrics: Metrics,
   log: Logger,
 ): WorkerPorts {
   const keys = redisKeys(config.TOPIC_PREFIX)
@@ -218,12 +228,11 @@ export function workerPorts(
     pushTargets: createPushTargets(pool),
     pushRecords: createPushRecords(pool),
     groupNames: createGroupNames(pool),
-    pushLedger: createPushLedger(pool),
+    ...pushPorts(config, roles, pool, metrics, log),
     pushRates: createPushRates({ redis, keys, perMinute: config.PUSH_RATE_PER_MINUTE }),
     pushPreview: config.PUSH_PREVIEW,
     pushDelays_ms: config.PUSH_RETRY_DELAYS_MS,
     pushRetries: config.PUSH_RETRIES,
-    notifier: createPushNotifier(config, roles, log),
     robots: createRobotDirectory(pool),
     robotCaller: createRobotCaller({ maxMessageBytes: config.MAX_MESSAGE_BYTES }),
     pushes: createPushes(pool),

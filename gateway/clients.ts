@@ -78,6 +78,7 @@ export function createClients(options: ClientsOptions): Clients {
         deliver: (packet, target) => deliverTo(gate, connection, packet, target, onOnline),
       })
       all.add(connection)
+      gate.metrics.count('connections_opened')
       return connection
     },
     receive(connection, { frames, violation }) {

@@ -8,6 +8,9 @@ import type { OutboundPacket, Target } from './targets.js'
 
 import event = coffeechat.event
 
+const acceptedLogin = { outcome: 'accepted' }
+const refusedLogin = { outcome: 'refused' }
+
 /** Packets that may wait for one login's answer. */
 const held_max = 1_000
 
@@ -67,6 +70,7 @@ function finishLogin(
   connection.login_number = accepted.login_number
   connection.since = Date.now()
   connection.state = 'online'
+  gate.metrics.count('logins', acceptedLogin)
   write(gate, connection, packet, target)
   const held = connection.heldPackets
   connection.heldPackets = []
@@ -85,6 +89,7 @@ function finishRefused(gate: Gate, connection: Connection, packet: OutboundPacke
         seq: connection.login_seq,
         message: undefined,
       })
+    gate.metrics.count('logins', refusedLogin)
     gate.writer.bytes(connection, packet.command_id!, target.seq_num ?? connection.login_seq, packet.body)
     gate.close(connection, 'refused')
   }

@@ -2,9 +2,10 @@
 import { CIM } from '../proto/index.js'
 import type { Config } from '../schemas/config.js'
 import { isGroupId } from '../schemas/ids.js'
-import { type CommandName, commands } from '../schemas/packets.js'
+import type { Metrics } from '../schemas/metrics.js'
+import { type CommandName, commandLabels, commands } from '../schemas/packets.js'
 import type { CloseReason, Connection } from './connection.js'
-import type { Metrics } from './counters.js'
+import type { Following } from './following.js'
 import type { ClientRequest, MessageNames, Pending, PendingRequest } from './pending.js'
 import type { GateIdentity } from './ports.js'
 import type { Publisher } from './publisher.js'
@@ -22,6 +23,7 @@ export interface Gate {
   readonly pending: Pending
   readonly publisher: Publisher
   readonly reports: Reports
+  readonly following: Following
   /** ms, monotonic */
   now(): number
   /** True: nothing may be forwarded (I9). */
@@ -55,6 +57,7 @@ export function badRequest(
   seq: number,
   reason: string,
 ): void {
+  gate.metrics.count('packets_bad')
   refuse(gate, connection, command_id, seq, CIMErrorCode.kCIM_ERR_BAD_REQUEST, reason)
   connection.strikes ??= []
   if (strike(connection.strikes, gate.now())) gate.close(connection, 'bad-packets')
@@ -84,7 +87,7 @@ export function ackMessage(
  * "When a client misbehaves").
  */
 export function answerBusy(gate: Gate, { connection, command, seq, message }: ClientRequest): void {
-  gate.metrics.count('busy_answers')
+  gate.metrics.count('busy_answers', commandLabels[command])
   if (message !== undefined) {
     ackMessage(gate, connection, seq, message, CIMResCode.kCIM_RES_CODE_SERVER_BUSY)
   } else if (command === 'AUTH_TOKEN_REQ') {
@@ -93,6 +96,7 @@ export function answerBusy(gate: Gate, { connection, command, seq, message }: Cl
       result_code: CIMErrorCode.kCIM_ERR_SERVER_BUSY,
       result_string: 'the server is busy, try again',
     })
+    gate.metrics.count('logins', { outcome: 'busy' })
     gate.close(connection, 'busy')
   } else {
     refuse(gate, connection, commands[command].id, seq, CIMErrorCode.kCIM_ERR_SERVER_BUSY)

@@ -55,7 +55,8 @@ export async function startGateway(ports: GatewayPorts): Promise<Gateway> {
   await lease.start()
   const prefix = config.TOPIC_PREFIX
   const onOrphan = changes.left
-  const consumer = await consumeOutbound({ ...ports, prefix, targets, lease, onMissed, onOrphan })
+  const { following } = gate
+  const consumer = await consumeOutbound({ ...ports, prefix, targets, lease, following, onMissed, onOrphan })
   await consumer.ready
   const isReady = (): boolean => !isStopping && consumer.isReady() && !lease.isSuspended()
   const listeners = await listen(ports, parts, { isReady, isOpen: () => !isStopping })

@@ -5,8 +5,9 @@
 import { coffeechat } from '../proto/index.js'
 import type { Bus, Consumer, IncomingRecord, RecordBatch } from '../schemas/bus.js'
 import type { Logger } from '../schemas/log.js'
+import type { Metrics } from '../schemas/metrics.js'
 import { fullName, topics } from '../schemas/topics.js'
-import type { Metrics } from './counters.js'
+import type { Following } from './following.js'
 import type { LeaseKeeper } from './lease.js'
 import type { GateIdentity, RegisteredLogin } from './ports.js'
 import type { Publisher } from './publisher.js'
@@ -22,6 +23,7 @@ interface OutboundOptions {
   /** A login was accepted for a connection that is gone. */
   readonly onOrphan: (login: RegisteredLogin) => void
   readonly metrics: Metrics
+  readonly following: Following
   readonly log: Logger
 }
 
@@ -47,6 +49,7 @@ export function consumeOutbound(options: OutboundOptions): Promise<Consumer> {
         if (lease.isSuspended() && !(await waitForLease(batch))) return
         writeRecord(options, record)
       }
+      options.following.batchEnded(batch.records[0]!.timestamp)
     },
   })
 }
@@ -68,7 +71,11 @@ function writePacket(options: OutboundOptions, packet: OutboundPacket, target: T
   // Ours has been taken over: the newer gate reads this record too, and answers for it.
   if (target.gate_epoch > gate_epoch) return
   const sink = target.gate_epoch === gate_epoch ? options.targets.of(target.connection_id) : undefined
-  if (sink?.deliver(packet, target)) return options.metrics.count('packets_delivered')
+  if (sink?.deliver(packet, target)) {
+    options.metrics.count('packets_delivered')
+    return options.following.written(packet, target)
+  }
+  options.metrics.count('packets_missed')
   options.onMissed(packet, target)
   const { accepted, connection_id } = target
   if (!accepted || target.gate_epoch !== gate_epoch) return

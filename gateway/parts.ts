@@ -1,8 +1,10 @@
 /** The parts of a gate and how they hang together, without its listeners. */
 import { performance } from 'node:perf_hooks'
+import { commandLabels } from '../schemas/packets.js'
 import { type Admission, createAdmission } from './admission.js'
 import { type Clients, createClients } from './clients.js'
 import type { HttpContext } from './context.js'
+import { createFollowing } from './following.js'
 import { answerBusy, type Gate } from './gate.js'
 import { createLeaseKeeper, type LeaseKeeper } from './lease.js'
 import { reportMissed } from './outbound.js'
@@ -63,6 +65,8 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
   const pending = createPending({
     timeout_ms: config.MESSAGE_ACK_TIMEOUT_MS,
     now,
+    onAnswered: (command, duration_ms) =>
+      metrics.observe('request_duration_ms', duration_ms, commandLabels[command]),
     onLate: (request) => answerBusy(gate, request),
   })
   const publisher = await createPublisher({
@@ -90,6 +94,7 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
     pending,
     publisher,
     reports,
+    following: createFollowing(metrics, now),
     now,
     isSuspended,
     close,
@@ -113,5 +118,6 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
   const admission = createAdmission(connectionLimit, now)
   metrics.gauge('connections', clients.count)
   metrics.gauge('requests_pending', pending.size)
+  metrics.gauge('lease_held', () => (isSuspended() ? 0 : 1))
   return { gate, clients, targets, lease, publisher, changes, admission, onMissed }
 }

@@ -47,6 +47,8 @@ interface PendingOptions {
   readonly timeout_ms: number
   /** ms, monotonic */
   readonly now: () => number
+  /** Called once for each request that a worker has answered. */
+  readonly onAnswered: (command: CommandName, duration_ms: number) => void
   /** Called once for each request that was not answered in time. */
   readonly onLate: (request: ClientRequest) => void
 }
@@ -58,7 +60,7 @@ const answerIds = new Map(
   }),
 )
 
-export function createPending({ timeout_ms, now, onLate }: PendingOptions): Pending {
+export function createPending({ timeout_ms, now, onAnswered, onLate }: PendingOptions): Pending {
   let queue: PendingRequest[] = []
   let head = 0
   let open = 0
@@ -121,6 +123,7 @@ export function createPending({ timeout_ms, now, onLate }: PendingOptions): Pend
         const request = requests[at]!
         if (request.seq !== seq || (request.answer_id !== answer_id && !isError)) continue
         close(request)
+        onAnswered(request.command, now() - (request.deadline - timeout_ms))
         if (at === 0) requests.shift()
         else requests.splice(at, 1)
         trim()

@@ -48,7 +48,12 @@ export const settings = {
   METRICS_PORT: setting(
     port.optional(),
     undefined,
-    'health and metrics of a process without a gateway, and of a gateway beyond loopback',
+    'health and metrics of a process without a gateway, and of a gateway beyond loopback; 0 is any free one',
+  ),
+  METRICS_HOST: setting(
+    z.string().min(1).optional(),
+    undefined,
+    'address that METRICS_PORT binds to; HOST where it is not set',
   ),
   TLS_CERT: setting(z.string().optional(), undefined, 'certificate file (PEM); read again when it changes'),
   TLS_KEY: setting(z.string().optional(), undefined, 'its private key file (PEM)'),
@@ -315,6 +320,10 @@ function contradictions(config: Config, env: NodeJS.ProcessEnv): string[] {
   const local = config.PROFILE === 'local'
   if (local && !isLoopback(config.HOST) && env.EXPOSE !== 'true')
     faults.push(`HOST=${config.HOST} is beyond loopback: the local profile needs --expose for that`)
+  if (local && !isLoopback(config.METRICS_HOST ?? '127.0.0.1') && env.EXPOSE !== 'true')
+    faults.push(
+      `METRICS_HOST=${config.METRICS_HOST} is beyond loopback: the local profile needs --expose for that`,
+    )
   if (!local && config.API_KEY.length === 0) faults.push('API_KEY is not set: production needs at least one')
   if (!local && config.TOKEN_SECRET.length === 0)
     faults.push('TOKEN_SECRET is not set: production needs at least one')

@@ -156,6 +156,11 @@ export const clientCommandName = (id: number): CommandName | undefined => {
   return name !== undefined && commands[name].direction !== 's2c' ? name : undefined
 }
 
+/** The label of a metric for each command; the same object every time. */
+export const commandLabels = Object.fromEntries(
+  Object.keys(commands).map((command) => [command, { command }]),
+) as Readonly<Record<CommandName, { readonly command: string }>>
+
 const answers: Partial<Record<CommandName, CommandName>> = {
   HEARTBEAT: 'HEARTBEAT',
   MSG_DATA: 'MSG_DATA_ACK',

@@ -123,7 +123,9 @@ function observe(api: FastifyInstance, { metrics }: HttpContext): void {
   })
   api.addHook('onResponse', async (request, reply) => {
     const route = (request.routeOptions.url ?? 'none').replace('(^[^:]+)', '').replace('::', ':')
-    metrics.count('http_responses', { method: request.method, route, status: String(reply.statusCode) })
+    const { method } = request
+    metrics.count('http_responses', { method, route, status: String(reply.statusCode) })
+    metrics.observe('http_duration_ms', reply.elapsedTime, { method })
   })
 }
 

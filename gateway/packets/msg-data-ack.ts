@@ -4,6 +4,7 @@ import type { Verb } from './verb.js'
 
 export const msgDataAck: Verb<'MSG_DATA_ACK'> = (gate, connection, _seq, ack) => {
   if (gate.isSuspended()) return
+  gate.following.acked(connection.id, ack.msg_id)
   gate.publisher.submit(topics.deliveryAcked, {
     login: {
       user_id: connection.user_id,

@@ -3,7 +3,7 @@
  * logged in, command known, rate, parse and limits, identity. The last is each command's own.
  */
 import { CIM } from '../../proto/index.js'
-import { type CommandName, clientCommandName, commands } from '../../schemas/packets.js'
+import { type CommandName, clientCommandName, commandLabels, commands } from '../../schemas/packets.js'
 import type { Frame } from '../codec/frame.js'
 import { decodePacket } from '../codec/packet.js'
 import type { Connection, ConnectionLimits } from '../connection.js'
@@ -53,10 +53,6 @@ const verbs: { readonly [Name in CommandName]?: Verb<Name> } = {
   PUSH_DATA_ACK: pushDataAck,
 }
 
-const packetCounts = Object.fromEntries(
-  Object.keys(commands).map((command) => [command, { command }]),
-) as Record<CommandName, { readonly command: string }>
-
 /** These have a limit of their own, beyond which the connection ends (spec 1-wire, "When a client misbehaves"). */
 const isAck = (name: CommandName): boolean =>
   name === 'HEARTBEAT' || name === 'MSG_DATA_ACK' || name === 'PUSH_DATA_ACK'
@@ -72,7 +68,7 @@ export function receive(gate: Gate, limits: ConnectionLimits, connection: Connec
   const verb = name === undefined ? undefined : verbs[name]
   if (name === undefined || verb === undefined)
     return refuse(gate, connection, commandId, seq, CIMErrorCode.kCIM_ERR_UNKNOWN_COMMAND)
-  gate.metrics.count('packets_received', packetCounts[name])
+  gate.metrics.count('packets_received', commandLabels[name])
 
   if (isAck(name)) {
     if (!takeToken(connection.acks, limits.acks, gate.now())) return gate.close(connection, 'ack-rate')

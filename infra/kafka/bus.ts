@@ -6,7 +6,7 @@ import { createConsumer, type MeasuredConsumer } from './consumer.js'
 import { createProducer, type MeasuredProducer } from './producer.js'
 import { brokerVersions, incompatibleRequests } from './versions.js'
 
-export type { BusSettings } from './client.js'
+export type { BusObserver, BusSettings } from './client.js'
 
 const firstAnswer_ms = 5_000
 

@@ -119,6 +119,8 @@ export interface Whereabouts {
   api_key: string
   /** Only where PostgreSQL could not stay in DATA_DIR. */
   postgres_folder?: string
+  /** With --processes: where each gives health and metrics. */
+  metrics_ports?: Record<string, number>
   pids: Record<string, number>
 }
 

@@ -21,6 +21,23 @@ type ListenerName = (typeof listeners)[number]['name']
 const reachable = (host: string): string =>
   host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
 
+/**
+ * A port for health and metrics of each of these processes, from METRICS_PORT on. (The one process of a plain
+ * `npm start` gives them on its HTTP port.)
+ */
+export async function chooseMetricsPorts(
+  names: readonly string[],
+  env: NodeJS.ProcessEnv,
+  host: string,
+): Promise<ReadonlyMap<string, number>> {
+  const taken = new Set<number>()
+  const standard = Number(env.METRICS_PORT) || 9101
+  const ports = new Map<string, number>()
+  for (const name of names)
+    ports.set(name, await listenerPort({ name: 'METRICS_PORT', asked: undefined, standard }, host, taken))
+  return ports
+}
+
 /** @param env the user's settings: a port that is set there is used or refused, never moved */
 export async function chooseListeners(env: NodeJS.ProcessEnv, host: string): Promise<Listeners> {
   const wanted = listeners.filter(({ name }) => name !== 'TLS_PORT' || env.TLS_CERT)

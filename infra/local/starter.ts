@@ -8,7 +8,7 @@ import { type Command, help, readCommand } from './commands.js'
 import { startEchoRobot } from './echo-robot.js'
 import { localFilePath, writeLocalFile } from './folder.js'
 import { type Frame, inFrame, type Launch } from './frame.js'
-import { chooseListeners, type Listeners } from './listeners.js'
+import { chooseListeners, chooseMetricsPorts, type Listeners } from './listeners.js'
 import { type Launchpad, ourProgram, runSetup } from './programs.js'
 import { roleNames } from './roles.js'
 import { keepRunning } from './supervise.js'
@@ -50,6 +50,9 @@ async function startOurs(
   backing: Backing,
 ): Promise<void> {
   const { register, folder, shutdown } = frame
+  const host = launchpad.env.METRICS_HOST || launchpad.env.HOST || '127.0.0.1'
+  const names = processes.length > 1 ? processes.map(({ name }) => name) : []
+  const metricsPorts = await chooseMetricsPorts(names, frame.env, host)
   register.onChange(() => {
     if (shutdown.asked.aborted) return
     writeLocalFile(folder.path, {
@@ -59,13 +62,18 @@ async function startOurs(
       http: listeners.http(),
       tcp: listeners.tcp(),
       api_key: firstKey(launchpad.env),
+      ...(metricsPorts.size > 0 ? { metrics_ports: Object.fromEntries(metricsPorts) } : {}),
       ...(backing.postgresFolder === undefined ? {} : { postgres_folder: backing.postgresFolder }),
       pids: { starter: process.pid, ...register.pids() },
     })
   })
   const starts = processes.map(({ name, roles }) => {
-    const program = ourProgram(name, roles, launchpad, (served) =>
-      roles.includes('gateway') || roles.includes('all') ? listeners.settings(served) : Promise.resolve({}),
+    const port = metricsPorts.get(name)
+    const metrics = port === undefined ? {} : { METRICS_PORT: String(port) }
+    const program = ourProgram(name, roles, launchpad, async (served) =>
+      roles.includes('gateway') || roles.includes('all')
+        ? { ...metrics, ...(await listeners.settings(served)) }
+        : metrics,
     )
     return keepRunning(program, register, shutdown.asked)
   })

@@ -1,77 +1,143 @@
-/** Figures of this process for Prometheus. The one that counts for every room; see docs of each for the names. */
+/**
+ * Figures of this process for Prometheus. What is counted per packet costs a lookup and an addition: prom-client,
+ * which hashes the labels each time, only gives the text, and the figures of Node.js.
+ */
+import { collectDefaultMetrics, type Metric, Registry } from 'prom-client'
 import {
-  type Counter,
-  collectDefaultMetrics,
-  Gauge,
-  Histogram,
-  Counter as PromCounter,
-  Registry,
-} from 'prom-client'
+  type CounterName,
+  exposedName,
+  type GaugeName,
+  type HistogramName,
+  type MetricName,
+  type Metrics,
+  metrics,
+} from '../../schemas/metrics.js'
 
 type Labels = Readonly<Record<string, string>>
 
-const prefix = 'coffeechat_'
-/** ms: from a hop on the bus to a delivery that waits for its deadline. */
-const durationBuckets_ms = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000]
+/** One line of the text. */
+interface Sample {
+  readonly metricName: string
+  readonly labels: Labels
+  readonly value: number
+}
 
-export interface ProcessMetrics {
-  /** Adds to a counter. A name must always come with the same label names. */
-  count(name: string, labels?: Labels, by?: number): void
-  /** Registers a value that is read when somebody asks. */
-  gauge(name: string, read: () => number): void
-  /** Notes how long something took, in ms. */
-  duration(name: string, ms: number, labels?: Labels): void
+export interface ProcessMetrics extends Metrics {
   /** All of it as text in the Prometheus format. */
   exposition(): Promise<string>
 }
 
-const helpOf = (name: string): string => name.replaceAll('_', ' ')
+const noLabels: Labels = {}
 
-/** @param common labels of every figure, e.g. the process's name */
-export function createMetrics(common: Labels = {}): ProcessMetrics {
+/** One child per set of labels, found by the object first: hot paths hand in the same one. */
+function createChildren<Child>(make: () => Child) {
+  const byObject = new WeakMap<Labels, Child>()
+  const byText = new Map<string, { readonly labels: Labels; readonly child: Child }>()
+  return {
+    of(labels: Labels): Child {
+      const known = byObject.get(labels)
+      if (known !== undefined) return known
+      const text = JSON.stringify(labels)
+      const entry = byText.get(text) ?? { labels, child: make() }
+      byText.set(text, entry)
+      byObject.set(labels, entry.child)
+      return entry.child
+    },
+    all: () => byText.values(),
+  }
+}
+
+const createCounter = (name: CounterName) => {
+  const children = createChildren(() => ({ value: 0 }))
+  return {
+    add(labels: Labels, by: number): void {
+      children.of(labels).value += by
+    },
+    samples: (): Sample[] =>
+      [...children.all()].map(({ labels, child }) => ({
+        metricName: exposedName(name),
+        labels,
+        value: child.value,
+      })),
+  }
+}
+
+const createHistogram = (name: HistogramName) => {
+  const { buckets } = metrics[name]
+  const children = createChildren(() => ({
+    // The last one is for what is above every bound.
+    counts: new Array<number>(buckets.length + 1).fill(0),
+    sum: 0,
+  }))
+  const metricName = exposedName(name)
+  return {
+    observe(labels: Labels, value: number): void {
+      const child = children.of(labels)
+      let at = 0
+      while (at < buckets.length && value > buckets[at]!) at++
+      child.counts[at]!++
+      child.sum += value
+    },
+    samples: (): Sample[] =>
+      [...children.all()].flatMap(({ labels, child: { counts, sum } }) => {
+        let below = 0
+        const lines = counts.map((count, at) => {
+          below += count
+          const le = at < buckets.length ? String(buckets[at]) : '+Inf'
+          return { metricName: `${metricName}_bucket`, labels: { ...labels, le }, value: below }
+        })
+        const rest = [
+          { metricName: `${metricName}_sum`, labels, value: sum },
+          { metricName: `${metricName}_count`, labels, value: below },
+        ]
+        return [...lines, ...rest]
+      }),
+  }
+}
+
+function samplesOf(name: GaugeName, value: number | Iterable<readonly [Labels, number]>): Sample[] {
+  const values: Iterable<readonly [Labels, number]> = typeof value === 'number' ? [[noLabels, value]] : value
+  return [...values].map(([labels, each]) => ({ metricName: exposedName(name), labels, value: each }))
+}
+
+/** Makes the figures of this process; those that nobody has used yet are not in the text. */
+export function createMetrics(): ProcessMetrics {
   const registry = new Registry()
-  registry.setDefaultLabels(common)
   collectDefaultMetrics({ register: registry })
-  const counters = new Map<string, Counter>()
-  const histograms = new Map<string, Histogram>()
+  const counters = new Map<string, ReturnType<typeof createCounter>>()
+  const histograms = new Map<string, ReturnType<typeof createHistogram>>()
 
-  /** The first use decides on the label names. */
-  function counterOf(name: string, labels: Labels): Counter {
-    const known = counters.get(name)
-    if (known !== undefined) return known
-    const settings = { name: `${prefix}${name}_total`, help: helpOf(name), labelNames: Object.keys(labels) }
-    const counter = new PromCounter({ ...settings, registers: [registry] })
-    counters.set(name, counter)
-    return counter
+  function register(name: MetricName, samples: () => Sample[]): void {
+    const { kind, meaning } = metrics[name]
+    const shown = { name: exposedName(name), help: meaning, type: kind, aggregator: 'sum' }
+    // What the registry needs of a metric is its name and get().
+    registry.registerMetric({
+      ...shown,
+      get: async () => ({ ...shown, values: samples() }),
+    } as unknown as Metric)
   }
 
-  function histogramOf(name: string, labels: Labels): Histogram {
-    const known = histograms.get(name)
-    if (known !== undefined) return known
-    const histogram = new Histogram({
-      name: `${prefix}${name}_ms`,
-      help: helpOf(name),
-      labelNames: Object.keys(labels),
-      buckets: durationBuckets_ms,
-      registers: [registry],
-    })
-    histograms.set(name, histogram)
-    return histogram
+  function madeOnce<N extends MetricName, M extends { samples(): Sample[] }>(
+    all: Map<string, M>,
+    name: N,
+    make: (name: N) => M,
+  ): M {
+    const made = make(name)
+    all.set(name, made)
+    register(name, made.samples)
+    return made
   }
 
   return {
-    count: (name, labels = {}, by = 1) => counterOf(name, labels).inc(labels, by),
-    duration: (name, ms, labels = {}) => histogramOf(name, labels).observe(labels, ms),
-    gauge(name, read) {
-      new Gauge({
-        name: `${prefix}${name}`,
-        help: helpOf(name),
-        registers: [registry],
-        collect() {
-          this.set(read())
-        },
-      })
+    count(name, labels?: Labels, by = 1) {
+      const counter = counters.get(name) ?? madeOnce(counters, name, createCounter)
+      counter.add(labels ?? noLabels, by)
     },
+    observe(name, value, labels?: Labels) {
+      const histogram = histograms.get(name) ?? madeOnce(histograms, name, createHistogram)
+      histogram.observe(labels ?? noLabels, value)
+    },
+    gauge: (name, read) => register(name, () => samplesOf(name, read())),
     exposition: () => registry.metrics(),
   }
 }

@@ -2,6 +2,11 @@
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 
+export interface OpsServer {
+  readonly port: number
+  stop(): Promise<void>
+}
+
 export interface OpsPart {
   readonly ok: boolean
   readonly reason?: string | undefined
@@ -44,9 +49,7 @@ async function answer(path: string, { isReady, parts, exposition }: OpsOptions):
 }
 
 /** Listens, and answers until it is stopped. Rejects when the port is taken. */
-export async function startOpsServer(
-  options: OpsOptions,
-): Promise<{ readonly port: number; stop(): Promise<void> }> {
+export async function startOpsServer(options: OpsOptions): Promise<OpsServer> {
   const server = http.createServer({ requestTimeout: 10_000 }, (request, response) => {
     const [path = '/'] = (request.url ?? '/').split('?')
     void answer(path, options)

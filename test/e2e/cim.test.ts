@@ -94,5 +94,7 @@ test('two clients chat on npm start, and on --processes with what the first star
   await withStarted(['--processes'], async (local) => {
     assert.ok('message-store' in local.pids && 'gateway' in local.pids)
     await talk(local, 3)
+    for (const [name, port] of Object.entries(local.metrics_ports ?? assert.fail('no ports for metrics')))
+      assert.equal((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200, name)
   })
 })

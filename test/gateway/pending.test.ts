@@ -20,7 +20,12 @@ test('a request that nobody answers is late once, in the order of arrival', (t) 
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const late: number[] = []
   let time = 0
-  const pending = createPending({ timeout_ms: 8_000, now: () => time, onLate: ({ seq }) => late.push(seq) })
+  const pending = createPending({
+    timeout_ms: 8_000,
+    onAnswered() {},
+    now: () => time,
+    onLate: ({ seq }) => late.push(seq),
+  })
   const client = connection()
   const pass = (ms: number): void => {
     time += ms
@@ -40,7 +45,7 @@ test('a request that nobody answers is late once, in the order of arrival', (t) 
 })
 
 test('an answer settles the oldest request with its seq_num and command', () => {
-  const pending = createPending({ timeout_ms: 8_000, now: () => 0, onLate() {} })
+  const pending = createPending({ timeout_ms: 8_000, onAnswered() {}, now: () => 0, onLate() {} })
   const client = connection()
   const [first, second, query] = [
     pending.add(client, 'MSG_DATA', 0),
@@ -60,7 +65,12 @@ test('an answer settles the oldest request with its seq_num and command', () => 
 
 test('a request whose record the bus did not confirm is late at once, unless it was answered', () => {
   const late: number[] = []
-  const pending = createPending({ timeout_ms: 8_000, now: () => 0, onLate: ({ seq }) => late.push(seq) })
+  const pending = createPending({
+    timeout_ms: 8_000,
+    onAnswered() {},
+    now: () => 0,
+    onLate: ({ seq }) => late.push(seq),
+  })
   const client = connection()
   const answered = pending.add(client, 'MSG_DATA', 1)
   const open = pending.add(client, 'MSG_DATA', 2)
@@ -73,7 +83,12 @@ test('a request whose record the bus did not confirm is late at once, unless it 
 })
 
 test('nobody waits for the answers of a connection that is gone', () => {
-  const pending = createPending({ timeout_ms: 8_000, now: () => 0, onLate: () => assert.fail() })
+  const pending = createPending({
+    timeout_ms: 8_000,
+    onAnswered() {},
+    now: () => 0,
+    onLate: () => assert.fail(),
+  })
   const client = connection()
   const request = pending.add(client, 'MSG_DATA', 1)
   pending.forget(client)
@@ -83,7 +98,12 @@ test('nobody waits for the answers of a connection that is gone', () => {
 })
 
 test('ten thousand answered requests leave nothing behind', () => {
-  const pending = createPending({ timeout_ms: 8_000, now: () => 0, onLate: () => assert.fail() })
+  const pending = createPending({
+    timeout_ms: 8_000,
+    onAnswered() {},
+    now: () => 0,
+    onLate: () => assert.fail(),
+  })
   const client = connection()
   for (let seq = 0; seq < 10_000; seq++) {
     pending.add(client, 'MSG_DATA', seq)

@@ -70,6 +70,7 @@ export interface LocalFile {
   api_key: string
   postgres_folder?: string
   pids: Record<string, number>
+  metrics_ports?: Record<string, number>
 }
 
 export interface StandInCheckout {

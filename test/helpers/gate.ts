@@ -132,7 +132,7 @@ export async function startTestGate(
     certificate,
     chatFiles,
     ...unasked,
-    metrics: { count() {}, gauge() {} },
+    metrics: { count() {}, observe() {}, gauge() {} },
     log: silentLog,
     onFenced: () => {
       fenced = true

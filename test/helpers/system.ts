@@ -32,6 +32,8 @@ interface SystemOptions {
 export interface SystemProcess {
   readonly name: string
   readonly pid: number
+  /** Where it gives health and metrics, with METRICS_PORT. */
+  readonly metricsPort: number | undefined
   /** Sends a signal; resolves with the exit code (null after a signal) when it has ended. */
   kill(signal: NodeJS.Signals): Promise<number | null>
   /** Sends a signal that does not end it: SIGSTOP, SIGCONT. */
@@ -96,6 +98,7 @@ type Told = {
   readonly type: string
   readonly tcp?: number
   readonly http?: number
+  readonly metrics?: number
   readonly message?: string
 }
 
@@ -103,6 +106,7 @@ interface Launched {
   readonly child: ChildProcess
   readonly ended: Promise<number | null>
   readonly ports: { tcp: number; http: number } | undefined
+  readonly metricsPort: number | undefined
 }
 
 /** Starts a process and waits until it is ready. @throws when it ends before, or is too late */
@@ -119,12 +123,14 @@ async function launch(args: readonly string[], env: NodeJS.ProcessEnv, log: numb
     })
   })
   let ports: Launched['ports']
+  let metricsPort: number | undefined
   const ready = new Promise<void>((resolve, reject) => {
     const late = setTimeout(
       () => reject(new Error(`${args} is not ready in ${readyWithin_ms} ms`)),
       readyWithin_ms,
     )
-    child.on('message', ({ type, tcp, http, message }: Told) => {
+    child.on('message', ({ type, tcp, http, metrics, message }: Told) => {
+      metricsPort = metrics ?? metricsPort
       if (type === 'listening' && tcp !== undefined && http !== undefined) ports = { tcp, http }
       if (type === 'fault') reject(new Error(message))
       if (type === 'ready') resolve()
@@ -139,7 +145,7 @@ async function launch(args: readonly string[], env: NodeJS.ProcessEnv, log: numb
     child.kill('SIGKILL')
     throw error
   }
-  return { child, ended, ports }
+  return { child, ended, ports, metricsPort }
 }
 
 interface Kept {
@@ -163,6 +169,9 @@ async function keep(
     name,
     get pid() {
       return current.child.pid!
+    },
+    get metricsPort() {
+      return current.metricsPort
     },
     isRunning: () => living.has(current.child),
     signal: (signal) => void current.child.kill(signal),

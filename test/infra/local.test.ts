@@ -113,6 +113,9 @@ test('--processes runs each role as a process of that name', async (t) => {
     'starter',
     'users',
   ])
+  const ports = local().metrics_ports ?? {}
+  assert.deepEqual(Object.keys(ports), ['gateway', 'login', 'users'])
+  assert.equal(new Set(Object.values(ports)).size, 3)
   run.child.kill('SIGTERM')
   await run.ended()
 })

@@ -1,0 +1,98 @@
+/** Every process gives health and figures, and the figures say what went on. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { allRoles } from '../../compose.js'
+import { exposedName, type MetricName, metrics } from '../../schemas/metrics.js'
+import { createCrowd } from '../helpers/crowd.js'
+import { type System, type SystemProcess, startSystem } from '../helpers/system.js'
+import { conditionHolds } from '../helpers/wait.js'
+
+let system: System
+let gate: SystemProcess
+let worker: SystemProcess
+before(async () => {
+  const workers = allRoles.filter((role) => role !== 'gateway')
+  system = await startSystem({ roles: [['gateway'], workers], env: { METRICS_PORT: '0' } })
+  const [first, second] = [...system.processes.values()]
+  gate = first!
+  worker = second!
+})
+after(() => system?.stop())
+
+const get = async ({ metricsPort }: SystemProcess, path: string) => {
+  const response = await fetch(`http://127.0.0.1:${metricsPort}${path}`)
+  return { status: response.status, text: await response.text() }
+}
+
+/** Samples by what stands before the value. */
+async function figures(process: SystemProcess): Promise<Map<string, number>> {
+  const { text } = await get(process, '/metrics')
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]))
+}
+
+const total = (all: ReadonlyMap<string, number>, name: MetricName, label = ''): number =>
+  [...all]
+    .filter(([sample]) => sample.startsWith(exposedName(name)) && sample.includes(label))
+    .reduce((sum, [, value]) => sum + value, 0)
+
+test('a gateway and a process of workers live and are ready, each with its parts', async () => {
+  for (const [process, parts] of [
+    [gate, ['bus', 'cache', 'roles']],
+    [worker, ['bus', 'cache', 'database', 'roles']],
+  ] as const) {
+    assert.equal((await get(process, '/healthz')).status, 200)
+    const { status, text } = await get(process, '/readyz')
+    assert.equal(status, 200, text)
+    assert.deepEqual(Object.keys(JSON.parse(text).parts).toSorted(), parts)
+  }
+})
+
+test('a message leaves its trace in the figures of every stage', async () => {
+  const crowd = createCrowd(system)
+  const { bo, adas, bos } = await crowd.pair()
+  const msg_id = adas.send(bo.user_id, 'hello')
+  await adas.acked(msg_id)
+  bos.ack(await bos.received(msg_id))
+  await conditionHolds(
+    'the ack is counted',
+    async () => total(await figures(worker), 'worker_events', 'worker="ack-tracker"') >= 1,
+  )
+
+  const gates = await figures(gate)
+  assert.equal(gates.get('coffeechat_packets_received_total{command="MSG_DATA"}'), 1)
+  assert.equal(gates.get('coffeechat_request_duration_ms_count{command="MSG_DATA"}'), 1)
+  assert.equal(gates.get('coffeechat_delivery_age_ms_count'), 1)
+  assert.equal(gates.get('coffeechat_ack_delay_ms_count'), 1)
+  assert.equal(gates.get('coffeechat_logins_total{outcome="accepted"}'), 2)
+  assert.equal(gates.get('coffeechat_connections'), 2)
+  assert.equal(gates.get('coffeechat_lease_held'), 1)
+  assert.ok(total(gates, 'bus_sent_records', 'producer="gateway"') >= 4)
+
+  const workers = await figures(worker)
+  for (const name of ['message-store', 'delivery', 'login', 'ack-tracker']) {
+    assert.ok(total(workers, 'worker_event_age_ms', `_count{worker="${name}"`) >= 1, name)
+    assert.equal(workers.get(`coffeechat_bus_lag_records{group="${name}"}`), 0)
+    assert.equal(workers.get(`coffeechat_role_ready{role="${name}"}`), 1)
+  }
+  assert.equal(workers.get('coffeechat_redis_connected'), 1)
+  assert.ok(total(workers, 'database_connections') >= 1)
+  crowd.leave()
+})
+
+test('what is given is in the catalogue, with its labels and no others', async () => {
+  const known = new Map((Object.keys(metrics) as MetricName[]).map((name) => [exposedName(name), name]))
+  for (const process of [gate, worker])
+    for (const sample of (await figures(process)).keys()) {
+      const [, shown = '', labels = ''] = /^(coffeechat_[a-z_]+)(?:\{(.*)\})?$/.exec(sample) ?? []
+      if (shown === '') continue
+      const name = known.get(shown) ?? known.get(shown.replace(/_(bucket|sum|count)$/, ''))
+      assert.ok(name !== undefined, sample)
+      const given = [...labels.matchAll(/([a-z_]+)="/g)].map(([, label]) => label!)
+      assert.deepEqual(
+        given.filter((label) => label !== 'le').toSorted(),
+        [...metrics[name].labels].toSorted(),
+        sample,
+      )
+    }
+})
