@@ -4,7 +4,6 @@ import type { Redis } from 'ioredis'
 import type pg from 'pg'
 import type { BusSettings } from './infra/kafka/bus.js'
 import { measurePushes } from './infra/metrics/measures.js'
-import { createPace } from './infra/pace.js'
 import { createContactChanges, createContactDirectory } from './infra/postgres/contacts.js'
 import { createAckStore, createDeliveryStates, createMessageReader } from './infra/postgres/deliveries.js'
 import { createDeviceStore, createKnownDevices, createPhoneSource } from './infra/postgres/devices.js'
@@ -239,6 +238,5 @@ export function workerPorts(
     pushStatuses: createPushStatuses(pool),
     online: createOnlineUsers({ redis, keys }),
     pushKept_ms: config.PUSH_STORE_MS,
-    pace: createPace(config.PUSH_BROADCAST_RATE, () => performance.now()),
   }
 }

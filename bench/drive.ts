@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import type { Register } from '../infra/local/register.js'
+import type { AudienceOrder, BroadcastFigures, BroadcastOrder } from './broadcast/audience.js'
 import type { CrowdOrder } from './groups/crowd.js'
 import type { GroupFigures } from './groups/journal.js'
 import type { ReadingFigures, ReadingOrder } from './groups/reading.js'
@@ -16,6 +17,8 @@ export type Order =
   | ({ do: 'open-crowd' } & CrowdOrder)
   | { do: 'group-loop'; rate: number; seconds: number; giveUp_ms: number }
   | ({ do: 'read' } & ReadingOrder)
+  | ({ do: 'open-audience' } & AudienceOrder)
+  | ({ do: 'broadcast' } & BroadcastOrder)
   | { do: 'close' }
 
 export type Outcome =
@@ -24,6 +27,7 @@ export type Outcome =
       figures?: Figures
       group?: GroupFigures
       reading?: ReadingFigures
+      broadcast?: BroadcastFigures
       faults?: readonly string[]
     }
   | { done: false; why: string }
@@ -38,12 +42,16 @@ export interface Measured<Result = Figures> {
 export interface Generator {
   readonly pid: number
   /** Opens the way that the messages take. @throws when it cannot be opened, say a refused login */
-  open(order: Extract<Order, { do: 'open-chat' | 'open-hops' | 'open-crowd' }>): Promise<void>
+  open(
+    order: Extract<Order, { do: 'open-chat' | 'open-hops' | 'open-crowd' | 'open-audience' }>,
+  ): Promise<void>
   /** Runs one load to its end. */
   measure(order: Extract<Order, { do: 'open-loop' | 'closed-loop' }>): Promise<Measured>
   measureGroup(order: Extract<Order, { do: 'group-loop' }>): Promise<Measured<GroupFigures>>
   /** Needs nothing open. */
   read(order: Extract<Order, { do: 'read' }>): Promise<ReadingFigures>
+  /** To everyone whom `open` logged in. */
+  broadcast(order: Extract<Order, { do: 'broadcast' }>): Promise<BroadcastFigures>
   /** Closes the connections and ends the process. */
   close(): Promise<void>
 }
@@ -88,6 +96,11 @@ export function startGenerator(root: string, register: Register): Generator {
       const { reading } = await give(order)
       if (reading === undefined) throw new Error('The generator gave no figures')
       return reading
+    },
+    async broadcast(order) {
+      const { broadcast } = await give(order)
+      if (broadcast === undefined) throw new Error('The generator gave no figures')
+      return broadcast
     },
     async close() {
       await give({ do: 'close' })

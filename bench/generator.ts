@@ -2,6 +2,7 @@
  * The load's own process: what it costs is not the system's, and what delays the system does not delay it.
  * It does what its parent tells it over IPC, one order at a time; see drive.ts.
  */
+import { type Audience, openAudience } from './broadcast/audience.js'
 import { connectPairs } from './chat-pairs.js'
 import type { Order, Outcome } from './drive.js'
 import { type Crowd, openCrowd } from './groups/crowd.js'
@@ -12,6 +13,7 @@ import type { Path } from './path.js'
 
 let opened: { path: Path; pacer: Pacer } | undefined
 let crowd: Crowd | undefined
+let audience: Audience | undefined
 
 async function runLoop(order: Extract<Order, { do: 'open-loop' | 'closed-loop' }>): Promise<Outcome> {
   if (opened === undefined) throw new Error('No path is open')
@@ -45,10 +47,16 @@ async function follow(order: Order): Promise<Outcome> {
       break
     case 'group-loop':
       return runInGroup(order)
+    case 'open-audience':
+      audience = await openAudience(order)
+      break
+    case 'broadcast':
+      if (audience === undefined) throw new Error('Nobody is online')
+      return { done: true, broadcast: await audience.broadcast(order) }
     case 'read':
       return { done: true, reading: await read(order) }
     case 'close':
-      await Promise.all([opened?.path.close(), crowd?.close()])
+      await Promise.all([opened?.path.close(), crowd?.close(), audience?.close()])
       break
     default:
       return runLoop(order)

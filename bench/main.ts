@@ -9,6 +9,7 @@ import { type Frame, inFrame, type Launch } from '../infra/local/frame.js'
 import { brokerSettings } from '../infra/local/kafka.js'
 import { CannotStart, say } from '../infra/local/terminal.js'
 import { registerAccounts } from './accounts.js'
+import { measureBroadcast } from './broadcast/rows.js'
 import { insertInBulk } from './bulk-insert.js'
 import { startGenerator } from './drive.js'
 import { measureGroups } from './groups/rows.js'
@@ -132,6 +133,7 @@ async function measureAll(frame: Frame, options: Options): Promise<number> {
   const reports: string[] = []
   if (options.chat) reports.push(render(await measureSystems(bench, backing, rows), options))
   if (options.groups) reports.push(await measureGroups(bench, backing))
+  if (options.broadcast) reports.push(await measureBroadcast(bench, backing))
 
   const report = [machine(), ...reports].join('\n\n')
   writeFileSync(join(into, 'report.md'), `${report}\n`)

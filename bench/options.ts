@@ -13,6 +13,9 @@ export interface Options {
   /** Which parts of the benchmark are run. */
   readonly chat: boolean
   readonly groups: boolean
+  readonly broadcast: boolean
+  /** Connections that a broadcast goes to. */
+  readonly listeners: number
   readonly ours: boolean
   /** What stands beside our figures. */
   readonly beside: 'floor' | 'hops' | 'nothing'
@@ -31,6 +34,9 @@ const flags = {
   'skip-floor': { type: 'boolean', default: false },
   hops: { type: 'boolean', default: false },
   groups: { type: 'boolean', default: false },
+  broadcast: { type: 'boolean', default: false },
+  'skip-broadcast': { type: 'boolean', default: false },
+  listeners: { type: 'string', default: '10000' },
   'skip-groups': { type: 'boolean', default: false },
   profile: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false, short: 'h' },
@@ -49,6 +55,8 @@ Measures single chat, group chat and catching up on a Kafka, PostgreSQL and Redi
   --skip-ours, --skip-floor   only the other one
   --hops                      beside empty Kafka hops and a bulk insert even where the floor is present
   --groups                    groups and catching up only; --skip-groups: single chat only
+  --broadcast                 pushes to everyone online only; --skip-broadcast: all but those
+  --listeners 10000           connections that they go to; both ends count for \`ulimit -n\`
   --profile                   a CPU profile of our process for each row
   --help                      this text
 
@@ -77,8 +85,10 @@ export function readOptions(argv: string[], floorIsPresent: boolean): Options {
       idle: whole('idle', values.idle, 0),
       pairs: whole('pairs', values.pairs, 1),
       knee: !values['skip-knee'],
-      chat: !values.groups,
-      groups: !values['skip-groups'],
+      chat: !values.groups && !values.broadcast,
+      groups: !values['skip-groups'] && !values.broadcast,
+      broadcast: values.broadcast || (!values['skip-broadcast'] && !values.groups),
+      listeners: whole('listeners', values.listeners, 1),
       ours: !values['skip-ours'],
       beside: values['skip-floor'] ? 'nothing' : floorIsPresent && !values.hops ? 'floor' : 'hops',
       profile: values.profile,

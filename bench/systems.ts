@@ -132,6 +132,9 @@ export interface GatedSystem {
   readonly name: string
   /** host:port of the protocol at each gateway. */
   readonly gates: readonly string[]
+  /** Of the REST API at each, where it has one. */
+  readonly https: readonly string[]
+  readonly apiKey: string
   /** Its processes by name. */
   readonly pids: Readonly<Record<string, number>>
   stop(): Promise<void>
@@ -178,6 +181,8 @@ export async function startGates(
   return {
     name: 'coffeechat',
     gates: ports.map(({ tcp }) => `${host}:${tcp}`),
+    https: ports.map(({ http }) => `${host}:${http}`),
+    apiKey: frame.folder.keepsakes.apiKey,
     pids: Object.fromEntries(running.map(({ name, pid }) => [name, pid])),
     async stop() {
       await Promise.all(running.map((each) => each.stop()))
@@ -236,5 +241,5 @@ export async function startGroupFloor(frame: Frame, backing: Backing): Promise<G
   const script = join(frame.root, 'dist', 'bench', 'groups', 'yardstick.js')
   const args = [backing.kafka, backing.postgres, String(tcp)]
   const { pid, stop } = await bringUp(yardstick(frame, 'floor', script, args), frame)
-  return { name: 'floor', gates: [`${host}:${tcp}`], pids: { floor: pid }, stop }
+  return { name: 'floor', gates: [`${host}:${tcp}`], https: [], apiKey: '', pids: { floor: pid }, stop }
 }

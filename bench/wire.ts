@@ -20,7 +20,8 @@ function varint(value: number): Buffer {
 
 /** A field that is a number. */
 export const number = (field: number, value: number) => Buffer.concat([varint(field << 3), varint(value)])
-function text(field: number, value: string | Buffer): Buffer {
+/** A field that is text or bytes. */
+export function text(field: number, value: string | Buffer): Buffer {
   const bytes = Buffer.from(value)
   return Buffer.concat([varint((field << 3) | 2), varint(bytes.length), bytes])
 }

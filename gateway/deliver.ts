@@ -14,7 +14,18 @@ const refusedLogin = { outcome: 'refused' }
 /** Packets that may wait for one login's answer. */
 const held_max = 1_000
 
-const write = (gate: Gate, connection: Connection, packet: OutboundPacket, target: Target): void => {
+/** Writes a push to an online connection, at the server's own count. */
+export function writePush(gate: Gate, connection: Connection, packet: OutboundPacket): void {
+  gate.metrics.count('packets_delivered')
+  write(gate, connection, packet, {})
+}
+
+const write = (
+  gate: Gate,
+  connection: Connection,
+  packet: OutboundPacket,
+  target: Pick<Target, 'seq_num'>,
+): void => {
   const { push_id, body } = packet
   const bytes = push_id ? addressed(connection.user_id, body) : body
   gate.writer.bytes(connection, packet.command_id!, target.seq_num ?? undefined, bytes)

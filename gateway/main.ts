@@ -44,7 +44,7 @@ export async function startGateway(ports: GatewayPorts): Promise<Gateway> {
   let addresses: GateAddresses = {}
   let isStopping = false
   const parts = await assemble(ports, () => addresses)
-  const { lease, targets, changes, gate, clients, admission, onMissed } = parts
+  const { lease, targets, changes, gate, clients, admission, broadcasts, onMissed } = parts
   const topic = topicSettings(
     topics.gateOutbound,
     config.TOPIC_PREFIX,
@@ -54,24 +54,24 @@ export async function startGateway(ports: GatewayPorts): Promise<Gateway> {
   await bus.ensureTopics([topic])
   await lease.start()
   const prefix = config.TOPIC_PREFIX
-  const onOrphan = changes.left
   const { following } = gate
-  const consumer = await consumeOutbound({ ...ports, prefix, targets, lease, following, onMissed, onOrphan })
+  const own = { prefix, targets, lease, broadcasts, following, onMissed, onOrphan: changes.left }
+  const consumer = await consumeOutbound({ ...ports, ...own })
   await consumer.ready
   const isReady = (): boolean => !isStopping && consumer.isReady() && !lease.isSuspended()
   const listeners = await listen(ports, parts, { isReady, isOpen: () => !isStopping })
-  const own = addressesOf(config, listeners.bound, ports.certificate !== undefined)
-  const announce = (where: GateAddresses): Promise<void> => {
-    addresses = where
+  const where = addressesOf(config, listeners.bound, ports.certificate !== undefined)
+  const announce = (told: GateAddresses): Promise<void> => {
+    addresses = told
     // Where it fails the next renewal says it.
     return lease.renew().catch(() => {})
   }
   const sweeping = keepSweeping(parts)
-  await announce(own)
+  await announce(where)
 
   return {
     ports: listeners.bound,
-    addresses: own,
+    addresses: where,
     isReady,
     async stop() {
       isStopping = true
@@ -79,7 +79,8 @@ export async function startGateway(ports: GatewayPorts): Promise<Gateway> {
       admission.stop()
       // Nobody is sent here any more.
       await announce({})
-      await drain(gate, clients, directory, own)
+      broadcasts.stop()
+      await drain(gate, clients, directory, where)
       await listeners.http.stop()
       await changes.settled(settle_ms)
       clearInterval(sweeping)

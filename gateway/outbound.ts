@@ -7,6 +7,7 @@ import type { Bus, Consumer, IncomingRecord, RecordBatch } from '../schemas/bus.
 import type { Logger } from '../schemas/log.js'
 import type { Metrics } from '../schemas/metrics.js'
 import { fullName, topics } from '../schemas/topics.js'
+import type { Broadcasts } from './broadcasts.js'
 import type { Following } from './following.js'
 import type { LeaseKeeper } from './lease.js'
 import type { GateIdentity, RegisteredLogin } from './ports.js'
@@ -22,6 +23,8 @@ interface OutboundOptions {
   readonly onMissed: (packet: OutboundPacket, target: Target) => void
   /** A login was accepted for a connection that is gone. */
   readonly onOrphan: (login: RegisteredLogin) => void
+  /** A packet for every connection of the gate. */
+  readonly broadcasts: Pick<Broadcasts, 'take'>
   readonly metrics: Metrics
   readonly following: Following
   readonly log: Logger
@@ -62,8 +65,10 @@ function writeRecord(options: OutboundOptions, { value, offset }: IncomingRecord
     options.log.error({ err: error, offset }, 'a record of the gate topic is not one')
     return
   }
-  for (const packet of outbound.packet)
+  for (const packet of outbound.packet) {
+    if (packet.broadcast) options.broadcasts.take(packet, packet.broadcast)
     for (const target of packet.target ?? noTargets) writePacket(options, packet, target)
+  }
 }
 
 function writePacket(options: OutboundOptions, packet: OutboundPacket, target: Target) {

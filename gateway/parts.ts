@@ -1,9 +1,12 @@
 /** The parts of a gate and how they hang together, without its listeners. */
 import { performance } from 'node:perf_hooks'
+import { setTimeout as pause } from 'node:timers/promises'
 import { commandLabels } from '../schemas/packets.js'
 import { type Admission, createAdmission } from './admission.js'
+import { type Broadcasts, createBroadcasts } from './broadcasts.js'
 import { type Clients, createClients } from './clients.js'
 import type { HttpContext } from './context.js'
+import { writePush } from './deliver.js'
 import { createFollowing } from './following.js'
 import { answerBusy, type Gate } from './gate.js'
 import { createLeaseKeeper, type LeaseKeeper } from './lease.js'
@@ -40,6 +43,7 @@ export interface Parts {
   readonly publisher: Publisher
   readonly changes: PresenceChanges
   readonly admission: Admission
+  readonly broadcasts: Broadcasts
   readonly onMissed: (packet: OutboundPacket, target: Target) => void
 }
 
@@ -111,6 +115,14 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
     onReturned: changes.returned,
     onMissed,
   })
+  const broadcasts = createBroadcasts({
+    connections: clients.all,
+    write: (connection, packet) => writePush(gate, connection, packet),
+    lease,
+    rate: config.PUSH_BROADCAST_RATE,
+    now: Date.now,
+    pause,
+  })
   const connectionLimit = {
     per_second: config.RATE_LIMIT_CONNECTIONS,
     burst: 4 * config.RATE_LIMIT_CONNECTIONS,
@@ -119,5 +131,5 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
   metrics.gauge('connections', clients.count)
   metrics.gauge('requests_pending', pending.size)
   metrics.gauge('lease_held', () => (isSuspended() ? 0 : 1))
-  return { gate, clients, targets, lease, publisher, changes, admission, onMissed }
+  return { gate, clients, targets, lease, publisher, changes, admission, broadcasts, onMissed }
 }

@@ -241,7 +241,7 @@ export const settings = {
   PUSH_BROADCAST_RATE: setting(
     count(100, 1_000_000),
     '20000',
-    'receivers a second of pushes to everyone online',
+    'connections a second that each gate writes a push to everyone online to',
   ),
   PUSH_PROVIDER: setting(
     adapter,

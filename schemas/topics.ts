@@ -247,7 +247,7 @@ export const topics = {
   pushFanout: pushChunk('push.fanout', 'receivers that a push names'),
   pushBroadcast: pushChunk(
     'push.broadcast',
-    'receivers of a push to everyone online, delivered at a limited pace',
+    'receivers of a push to everyone online, which gates write by themselves',
   ),
   pushReached: topic<'push.reached', event.IPushReached>({
     name: 'push.reached',

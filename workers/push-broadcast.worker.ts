@@ -1,4 +1,4 @@
-/** A push to everyone online, part by part at a limited pace, beside the pushes that name their receivers. */
+/** A push to everyone online, which gates write by themselves: its receivers are written down, and the first check is set. */
 import { topics } from '../schemas/topics.js'
 import { pushDelivery } from './kit/push-delivery.js'
 

@@ -7,10 +7,10 @@ import { CIM } from '../proto/index.js'
 import { type AnswerTo, contentOf, type PushRequestJson } from '../schemas/business-events.js'
 import { topics } from '../schemas/topics.js'
 import { httpAnswer } from './kit/answers.js'
-import { pushResult } from './kit/pushes.js'
+import { pushResult, pushToEveryone } from './kit/pushes.js'
 import { defineWorker, type EmitOf, emit, type Place, save } from './kit/worker.js'
 import type { GroupDirectory } from './ports/groups.js'
-import type { OnlineUsers, Pushes, PushOpened, PushOpening } from './ports/pushes.js'
+import type { Everyone, OnlineUsers, Pushes, PushOpened, PushOpening } from './ports/pushes.js'
 import type { User, UserDirectory } from './ports/users.js'
 
 interface Ports {
@@ -26,13 +26,14 @@ interface Loaded {
   readonly users: ReadonlyMap<number, User>
   /** Members of the groups that are there. */
   readonly members: ReadonlyMap<number, readonly number[]>
-  readonly online: readonly number[]
+  readonly online: Everyone
   readonly pushKept_ms: number
 }
 
 interface Row extends PushOpening {
   readonly receivers: readonly number[]
-  readonly toEveryone: boolean
+  /** The gates of a push to everyone online. */
+  readonly gates: readonly string[] | undefined
   readonly answer_to: AnswerTo | undefined
 }
 
@@ -42,6 +43,7 @@ type Produced =
   | typeof topics.pushResult
   | typeof topics.gateOutbound
 
+const nobody: Everyone = { users: [], gates: [] }
 const receiversPerChunk = 500
 const membersPerPage = 5_000
 
@@ -57,7 +59,7 @@ export const s2cPush = defineWorker({
     const [known, members, everyone] = await Promise.all([
       users.of(userIds),
       membersOf([...new Set(groupIds)], groups),
-      named.some((to) => to.online) ? online.all() : [],
+      named.some((to) => to.online) ? online.all() : nobody,
     ])
     return { users: known, members, online: everyone, pushKept_ms }
   },
@@ -133,7 +135,7 @@ function rowOf(
   })
   const missing = new Set(rejected.map(({ user_id }) => user_id))
   const receivers = to.online
-    ? loaded.online
+    ? loaded.online.users
     : (loaded.members.get(Number(to.group_id)) ?? named.filter((user) => !missing.has(user)))
   return {
     push_id,
@@ -148,7 +150,7 @@ function rowOf(
     digest: digestOf(request),
     rejected,
     receivers,
-    toEveryone: to.online === true,
+    gates: to.online ? loaded.online.gates : undefined,
     answer_to,
   }
 }
@@ -160,11 +162,13 @@ function digestOf(request: PushRequestJson): string {
   return createHash('sha256').update(JSON.stringify(said)).update(contentOf(request)).digest('hex')
 }
 
-function chunks({ push_id, receivers, toEveryone }: Row): EmitOf<Produced>[] {
-  const parts: EmitOf<Produced>[] = []
+/** To everyone online it is on its way with the first records; the parts then only write down who was meant. */
+function chunks(row: Row): EmitOf<Produced>[] {
+  const { push_id, receivers, gates } = row
+  const parts: EmitOf<Produced>[] = gates === undefined ? [] : pushToEveryone(row, gates)
   for (let at = 0; at < receivers.length; at += receiversPerChunk) {
     const chunk = { push_id, user_id: receivers.slice(at, at + receiversPerChunk) }
-    parts.push(toEveryone ? emit(topics.pushBroadcast, chunk) : emit(topics.pushFanout, chunk))
+    parts.push(gates ? emit(topics.pushBroadcast, chunk) : emit(topics.pushFanout, chunk))
   }
   return parts
 }

@@ -63,7 +63,8 @@ WITH made AS (
 )
 SELECT group_id::float8 FROM made`
 
-const makeUsers = `INSERT INTO im_user (user_id, nick_name, created, updated)
+/** Users $1 and the next, $2 in all, who may log in. */
+export const makeUsers = `INSERT INTO im_user (user_id, nick_name, created, updated)
   SELECT $1::bigint + n, 'bench', 0, 0 FROM generate_series(0, $2::integer - 1) n`
 
 /** Messages that one user has received: from each of $2 … $2 + $3 - 1 the numbers 1 … $4, and the sessions with them. */

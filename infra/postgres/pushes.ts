@@ -62,7 +62,8 @@ const settleReceivers = prepared<{ o: number }>(
    RETURNING k.o::integer AS o`,
 )
 
-// A repeat of the batch has the same time and device, and is the first again.
+// A repeat of the batch has the same time and device, and is the first again. A gate may have written a push to
+// everyone before its receivers are here; who only acks is no receiver.
 const markSteps = prepared<{ first: boolean }>(
   'push-reached',
   `WITH asked AS MATERIALIZED (
@@ -75,11 +76,17 @@ const markSteps = prepared<{ first: boolean }>(
             (array_agg(d ORDER BY o) FILTER (WHERE ack))[1] AS acked_by
        FROM asked GROUP BY p, u
    ), changed AS (
-     UPDATE im_push_receiver r
-        SET sent_at = coalesce(r.sent_at, f.sent_at), sent_to = coalesce(r.sent_to, f.sent_to),
-            acked_at = coalesce(r.acked_at, f.acked_at), acked_by = coalesce(r.acked_by, f.acked_by),
-            state = CASE WHEN f.acked_at IS NULL THEN r.state ELSE 'acked' END, updated = $6
-       FROM firsts f WHERE r.push_id = f.p AND r.user_id = f.u
+     INSERT INTO im_push_receiver AS r (push_id, user_id, state, sent_at, sent_to, acked_at, acked_by, expires, updated)
+     SELECT f.p, f.u, CASE WHEN f.acked_at IS NULL THEN 'open' ELSE 'acked' END,
+            f.sent_at, f.sent_to, f.acked_at, f.acked_by, p.expires, $6
+       FROM firsts f JOIN im_push p ON p.push_id = f.p
+      WHERE f.sent_at IS NOT NULL
+         OR EXISTS (SELECT FROM im_push_receiver k WHERE k.push_id = f.p AND k.user_id = f.u)
+      ORDER BY f.p, f.u
+     ON CONFLICT (push_id, user_id) DO UPDATE
+        SET sent_at = coalesce(r.sent_at, excluded.sent_at), sent_to = coalesce(r.sent_to, excluded.sent_to),
+            acked_at = coalesce(r.acked_at, excluded.acked_at), acked_by = coalesce(r.acked_by, excluded.acked_by),
+            state = CASE WHEN excluded.acked_at IS NULL THEN r.state ELSE 'acked' END, updated = $6
      RETURNING r.push_id, r.user_id, r.sent_at, r.sent_to, r.acked_at, r.acked_by
    )
    SELECT coalesce(CASE WHEN k.ack THEN c.acked_at = k.t AND c.acked_by = k.d

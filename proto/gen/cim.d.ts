@@ -8671,6 +8671,9 @@ export namespace coffeechat {
             /** OutboundPacket push_id. */
             push_id: (string|null);
 
+            /** OutboundPacket broadcast. */
+            broadcast: (coffeechat.event.Broadcast|null);
+
             /**
              * Encodes the specified OutboundPacket message. Does not implicitly {@link coffeechat.event.OutboundPacket.verify|verify} messages.
              * @param message OutboundPacket message or plain object to encode
@@ -8725,12 +8728,78 @@ export namespace coffeechat {
                 /** OutboundPacket push_id */
                 push_id?: (string|null);
 
+                /** OutboundPacket broadcast */
+                broadcast?: (coffeechat.event.Broadcast.$Properties|null);
+
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
             }
 
             /** Shape of an OutboundPacket. */
             type $Shape = coffeechat.event.OutboundPacket.$Properties;
+        }
+
+        /**
+         * Properties of a Broadcast.
+         * @deprecated Use coffeechat.event.Broadcast.$Properties instead.
+         */
+        interface IBroadcast extends coffeechat.event.Broadcast.$Properties {
+        }
+
+        /** Represents a Broadcast. */
+        class Broadcast {
+
+            /**
+             * Constructs a new Broadcast.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.event.Broadcast.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** Broadcast online_by. */
+            online_by: number;
+
+            /** Broadcast expires. */
+            expires: number;
+
+            /**
+             * Encodes the specified Broadcast message. Does not implicitly {@link coffeechat.event.Broadcast.verify|verify} messages.
+             * @param message Broadcast message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.event.Broadcast.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a Broadcast message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.event.Broadcast & coffeechat.event.Broadcast.$Shape} Broadcast
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.event.Broadcast & coffeechat.event.Broadcast.$Shape;
+        }
+
+        namespace Broadcast {
+
+            /** Properties of a Broadcast. */
+            interface $Properties {
+
+                /** Broadcast online_by */
+                online_by: number;
+
+                /** Broadcast expires */
+                expires: number;
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a Broadcast. */
+            type $Shape = coffeechat.event.Broadcast.$Properties;
         }
 
         /**

@@ -12509,6 +12509,7 @@ export const coffeechat = $root.coffeechat = (() => {
             OutboundPacket.prototype.msg_type = null;
             OutboundPacket.prototype.repeated = null;
             OutboundPacket.prototype.push_id = null;
+            OutboundPacket.prototype.broadcast = null;
 
             OutboundPacket.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -12537,6 +12538,8 @@ export const coffeechat = $root.coffeechat = (() => {
                     writer.uint32(72).bool(message.repeated);
                 if (message.push_id != null && $Object.hasOwnProperty.call(message, "push_id"))
                     writer.uint32(82).string(message.push_id);
+                if (message.broadcast != null && $Object.hasOwnProperty.call(message, "broadcast"))
+                    $root.coffeechat.event.Broadcast.encode(message.broadcast, writer.uint32(90).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -12632,6 +12635,12 @@ export const coffeechat = $root.coffeechat = (() => {
                             message.push_id = reader.string();
                             continue;
                         }
+                    case 11: {
+                            if (wireType !== 2)
+                                break;
+                            message.broadcast = $root.coffeechat.event.Broadcast.decode(reader, reader.size(), $undefined, _depth + 1, message.broadcast);
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -12652,6 +12661,96 @@ export const coffeechat = $root.coffeechat = (() => {
             };
 
             return OutboundPacket;
+        })();
+
+        event.Broadcast = (function() {
+
+            const Broadcast = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            Broadcast.prototype.online_by = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            Broadcast.prototype.expires = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            Broadcast.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.online_by);
+                writer.uint32(16).uint64(message.expires);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            Broadcast.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.event.Broadcast();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.online_by = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.expires = reader.uint64();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "online_by"))
+                    throw $util.ProtocolError("missing required 'online_by'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "expires"))
+                    throw $util.ProtocolError("missing required 'expires'", { instance: message });
+                return message;
+            };
+
+            return Broadcast;
         })();
 
         event.Target = (function() {

@@ -15,8 +15,6 @@ export interface PushDeliveryPorts {
   readonly phones: PhoneDirectory
   /** ms */
   readonly now: () => number
-  /** Resolves when so many receivers of a broadcast may be written to. */
-  readonly pace: (receivers: number) => Promise<void>
 }
 
 interface Loaded {
@@ -42,7 +40,7 @@ interface Saved {
 
 type ChunkTopic = typeof topics.pushFanout | typeof topics.pushBroadcast
 
-/** The worker of one of the two topics. To everyone online: who is gone by now is left out, and the pace is kept. */
+/** The worker of one of the two topics. To everyone online: gates write it themselves, and who is gone by now is left out. */
 export const pushDelivery = (name: string, consumes: ChunkTopic, { toEveryone }: { toEveryone: boolean }) =>
   defineWorker({
     name,
@@ -53,7 +51,6 @@ export const pushDelivery = (name: string, consumes: ChunkTopic, { toEveryone }:
 
     async load(chunks, ports: PushDeliveryPorts): Promise<Loaded> {
       const users = chunks.flatMap(({ user_id }) => user_id ?? [])
-      if (toEveryone) await ports.pace(users.length)
       const [pushes, present] = await Promise.all([
         ports.pushes.of(chunks.map(({ push_id }) => push_id)),
         ports.presence.of(users),
@@ -96,8 +93,9 @@ export const pushDelivery = (name: string, consumes: ChunkTopic, { toEveryone }:
     saved: ({ push, receivers, present, phones, now }, { states, arrived }: Saved) => {
       const changes = receivers.map((each, at) => ({ ...each, state: states[at] ?? each.state }))
       const open = changes.filter(({ state }) => state === 'open').map(({ user_id }) => user_id)
+      const due = toEveryone ? [] : open.flatMap((user) => present.get(user) ?? [])
       return [
-        ...pushTo([...open.flatMap((user) => present.get(user) ?? []), ...arrived], push),
+        ...pushTo([...due, ...arrived], push),
         ...(open.length === 0 ? [] : [firstCheck(push, open)]),
         ...changes.flatMap((each) => toldUnreached(push, each, phones.get(each.user_id) ?? [], now)),
       ]

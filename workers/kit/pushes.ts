@@ -39,6 +39,16 @@ export function pushTo(
   )
 }
 
+/** A push to everyone who is online by now: a record for each gate, which writes it to all its connections. */
+export function pushToEveryone(
+  push: StoredPush,
+  gates: readonly string[],
+): EmitOf<typeof topics.gateOutbound>[] {
+  const broadcast = { online_by: push.created, expires: push.expires }
+  const packet = { command_id: commands.PUSH_DATA.id, body: bodyOf(push), push_id: push.push_id, broadcast }
+  return gates.map((gate) => emit(topics.gateOutbound, { packet: [packet] }, gate))
+}
+
 /** What businesses hear of a push, of one user or, without one, of the whole request. */
 export function pushResult(
   push_id: string,

@@ -111,7 +111,13 @@ export interface PushAging {
   forget(time: number, limit: number): Promise<number>
 }
 
+export interface Everyone {
+  readonly users: readonly number[]
+  /** The ids of their gates, and of some that ended a while ago. */
+  readonly gates: readonly string[]
+}
+
 export interface OnlineUsers {
   /** Everyone with a device that is connected, or was a moment ago. */
-  all(): Promise<readonly number[]>
+  all(): Promise<Everyone>
 }

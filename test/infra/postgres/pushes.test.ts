@@ -80,6 +80,21 @@ test('the first device that was written to and the first that acked count, also 
   assert.deepEqual(await pushes.openOf([{ push_id, user_id: 1 }]), [])
 })
 
+test('who is written to before the receivers are here is one from then on; who only acks is none', async () => {
+  const push = opening()
+  const { push_id } = push
+  await pushes.open([push])
+  const step = (user_id: number, kind: 'written' | 'acked') => ({
+    ...{ push_id, user_id, step: kind, device: '2', time: 10 },
+  })
+  const steps = [step(1, 'written'), step(2, 'written'), step(2, 'acked'), step(3, 'acked')]
+  assert.deepEqual(await pushes.reached(steps), [true, true, true, false])
+  const receivers = [1, 2, 3].map((user_id) => ({ push_id, user_id, state: 'open' as const, expires: 9_000 }))
+  assert.deepEqual(await pushes.address(receivers), ['open', 'acked', 'open'])
+  const unknown = { ...step(1, 'written'), push_id: randomUUID() }
+  assert.deepEqual(await pushes.reached([unknown]), [false], 'of no push')
+})
+
 test('only who is open is settled, once, and is so again for the same batch', async () => {
   const push_id = await addressed('open', 1, 2)
   await pushes.reached([{ push_id, user_id: 2, step: 'acked', device: '2', time: 5 }])
