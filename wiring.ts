@@ -204,7 +204,7 @@ export function workerPorts(
     nickNames: config.SEND_NICK_NAME ? createNickNames(pool) : { of: async () => new Map() },
     userChanges: createUserChanges(pool),
     files: createFileDirectory(pool),
-    fileChanges: createFileChanges(pool),
+    fileChanges: createFileChanges(pool, config.FILE_USER_DAILY_BYTES),
     fileMentions: createFileMentions(pool),
     groups: createGroupDirectory(pool),
     groupChanges: createGroupChanges(pool, { writeDiffusionMax: config.GROUP_WRITE_DIFFUSION_MAX }),

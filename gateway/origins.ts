@@ -1,5 +1,5 @@
 /**
- * Which pages may open a WebSocket (spec 6, "Abuse"). Browsers say where a page is from, and a page cannot change it;
+ * Which pages may open a WebSocket (spec 6, "Abuse"), and read answers of the REST API. Browsers say where a page is from, and a page cannot change it;
  * who is no browser sends no Origin and is not meant.
  */
 

@@ -49,6 +49,16 @@ export interface Parts {
 
 const twice = (per_second: number): RateLimit => ({ per_second, burst: 2 * per_second })
 
+const broadcastsOf = (gate: Gate, clients: Clients, lease: LeaseKeeper): Broadcasts =>
+  createBroadcasts({
+    connections: clients.all,
+    write: (connection, packet) => writePush(gate, connection, packet),
+    lease,
+    rate: gate.config.PUSH_BROADCAST_RATE,
+    now: Date.now,
+    pause,
+  })
+
 /** Makes the parts; nothing is read or written yet. */
 export async function assemble(ports: GatewayPorts, addresses: () => GateAddresses): Promise<Parts> {
   const { config, identity, bus, metrics, log, presence } = ports
@@ -115,14 +125,7 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
     onReturned: changes.returned,
     onMissed,
   })
-  const broadcasts = createBroadcasts({
-    connections: clients.all,
-    write: (connection, packet) => writePush(gate, connection, packet),
-    lease,
-    rate: config.PUSH_BROADCAST_RATE,
-    now: Date.now,
-    pause,
-  })
+  const broadcasts = broadcastsOf(gate, clients, lease)
   const connectionLimit = {
     per_second: config.RATE_LIMIT_CONNECTIONS,
     burst: 4 * config.RATE_LIMIT_CONNECTIONS,

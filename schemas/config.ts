@@ -64,7 +64,7 @@ export const settings = {
   ALLOWED_ORIGINS: setting(
     list,
     '',
-    'pages beside our own that may open a WebSocket, as https://host; * is any',
+    'pages beside our own that may open a WebSocket and call the REST API with a user token: https://host; * is any',
   ),
   TRUSTED_PROXIES: setting(list, '', 'addresses whose PROXY header or X-Forwarded-For is believed'),
 
@@ -156,6 +156,11 @@ export const settings = {
     ),
     '*',
     'media types that may be uploaded, by their content: image/*, application/pdf, *',
+  ),
+  FILE_USER_DAILY_BYTES: setting(
+    bytes(1, 1_000_000_000_000_000),
+    '1073741824',
+    'what one user may upload within 24 hours',
   ),
   FILE_UPLOAD_TIMEOUT_MS: setting(ms(15_000, 86_400_000), '600000', 'longest time that one upload may take'),
   FILE_UNUSED_MS: setting(
@@ -334,6 +339,8 @@ function contradictions(config: Config, env: NodeJS.ProcessEnv): string[] {
   faults.push(...pushContradictions(config))
   if (config.FILE_UNUSED_MS < config.FILE_UPLOAD_TIMEOUT_MS)
     faults.push('FILE_UNUSED_MS is below FILE_UPLOAD_TIMEOUT_MS: an upload could be removed while it arrives')
+  if (config.FILE_USER_DAILY_BYTES < config.FILE_MAX_BYTES)
+    faults.push('FILE_USER_DAILY_BYTES is below FILE_MAX_BYTES: the largest file could never be uploaded')
   if (config.FILE_STORE === 's3' && config.S3_BUCKET === undefined)
     faults.push('FILE_STORE=s3 needs S3_BUCKET')
   if ((config.S3_ACCESS_KEY_ID === undefined) !== (config.S3_SECRET_ACCESS_KEY === undefined))

@@ -49,7 +49,12 @@ const description = {
 /** The arguments of each operation, as they travel on request.file. */
 export const fileOperations = {
   /** Before its bytes are stored, so that what a broken upload leaves is known and removed. */
-  reserve: z.object({ file_id: fileId, user_id: userId }),
+  reserve: z.object({
+    file_id: fileId,
+    user_id: userId,
+    /** As the upload announces it, bytes; with what a form has around it. */
+    size: z.number().int().optional(),
+  }),
   /** Its bytes are stored. */
   keep: z.object({ file_id: fileId, user_id: userId, ...description }),
   /** What it is, if this user may see it; without a user, if it is there at all. */

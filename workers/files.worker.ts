@@ -59,6 +59,10 @@ export const files = defineWorker({
     if (result === undefined) return [notFound(event)]
     if (result === 'no-such-user')
       return [refuse(event, 404, 'USER_NOT_FOUND', 'there is no such user, or it is deactivated', 'user_id')]
+    if (result === 'quota-used')
+      return [
+        refuse(event, 429, 'UPLOAD_QUOTA_USED', 'this user has uploaded too much within 24 hours', 'file'),
+      ]
     return [ok(event, call.operation === 'keep' ? { file: result as StoredFile } : (result as FileAnswer))]
   },
 })

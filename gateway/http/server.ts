@@ -8,9 +8,11 @@ import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { HttpContext } from '../context.js'
+import { createOrigins } from '../origins.js'
 import { createGuard } from './access.js'
 import { limitArrival } from './arrival.js'
 import { createCalls, idempotencyKeyOf } from './calls.js'
+import { allowOrigins } from './cors.js'
 import { describeCalls } from './description.js'
 import { badRequest, errorBody, Fault, faultOf } from './faults.js'
 import type { Api } from './rest.js'
@@ -157,6 +159,7 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
     request.caller = { kind: 'app' }
   })
   limitArrival(api, body_ms, refuseMalformed)
+  allowOrigins(api, createOrigins(config.ALLOWED_ORIGINS))
   api.addHook('onRequest', createGuard(context, calls))
   api.addHook('preValidation', async (request) => {
     if (request.method === 'POST') idempotencyKeyOf(request)

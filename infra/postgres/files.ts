@@ -33,13 +33,21 @@ export const createFileDirectory = (pool: Pool): FileDirectory => ({
 })
 
 // The update changes nothing: it makes the statement return the row that an earlier call made.
+const day_ms = 86_400_000
+
 const reserveFile = prepared<{ file_id: string; state: number }>(
   'file-reserve',
   `INSERT INTO im_file AS f (file_id, user_id, request_key, created)
-   SELECT $1, u.user_id, $3, $4 FROM im_user u WHERE u.user_id = $2 AND u.active
+   SELECT $1, u.user_id, $3, $4 FROM im_user u
+    WHERE u.user_id = $2 AND u.active
+      AND (EXISTS (SELECT FROM im_file k WHERE k.user_id = $2 AND k.request_key = $3)
+           OR $5 + (SELECT coalesce(sum(d.size), 0) FROM im_file d
+                     WHERE d.user_id = $2 AND d.state = 1 AND d.created > $4 - $7::bigint) <= $6)
    ON CONFLICT (user_id, request_key) DO UPDATE SET user_id = excluded.user_id
    RETURNING f.file_id, f.state`,
 )
+
+const findActive = prepared<object>('file-uploader', 'SELECT FROM im_user WHERE user_id = $1 AND active')
 
 const findStored = prepared<StoredFile>(
   'file-stored',
@@ -55,10 +63,12 @@ const keepFile = prepared<StoredFile>(
 )
 
 /** Writes on this pool; a repetition finds what the first one wrote. */
-export const createFileChanges = (pool: Pool): FileChanges => ({
-  async reserve({ file_id, user_id, key, time }): Promise<Reserved> {
-    const [reserved] = await reserveFile(pool, [file_id, user_id, key ?? null, time])
-    if (reserved === undefined) return 'no-such-user'
+export const createFileChanges = (pool: Pool, dailyBytes: number): FileChanges => ({
+  async reserve({ file_id, user_id, key, size = 0, time }): Promise<Reserved> {
+    const limits = [size, dailyBytes, day_ms]
+    const [reserved] = await reserveFile(pool, [file_id, user_id, key ?? null, time, ...limits])
+    if (reserved === undefined)
+      return (await findActive(pool, [user_id])).length === 0 ? 'no-such-user' : 'quota-used'
     if (reserved.state === 0) return { file_id: reserved.file_id }
     const [file] = await findStored(pool, [reserved.file_id, user_id])
     return file === undefined ? { file_id: reserved.file_id } : { file_id: file.file_id, file }

@@ -34,6 +34,7 @@ const strangers: Record<string, Record<string, string>> = {
   'a name that begins like ours': { host: '127.0.0.1.evil.example' },
   'a proxy': { 'x-forwarded-for': '192.0.2.1' },
   'a proxy of the other kind': { forwarded: 'for=192.0.2.1' },
+  'another page, by a browser that says no more': { origin: 'https://evil.example' },
   "another site's script": { 'sec-fetch-site': 'cross-site' },
   'another site on this machine': { 'sec-fetch-site': 'same-site' },
 }

@@ -8,11 +8,19 @@ export interface Reservation {
   readonly file_id: string
   readonly user_id: number
   readonly key: string | undefined
+  /** Announced, bytes. */
+  readonly size?: number | undefined
   readonly time: number
 }
 
-/** What a key's earlier call left is given again: its id, and the file where it got that far. */
-export type Reserved = { readonly file_id: string; readonly file?: StoredFile } | 'no-such-user'
+/**
+ * What a key's earlier call left is given again: its id, and the file where it got that far. quota-used: with this file
+ * the user would have uploaded more than may be within 24 hours.
+ */
+export type Reserved =
+  | { readonly file_id: string; readonly file?: StoredFile }
+  | 'no-such-user'
+  | 'quota-used'
 
 export interface FileDirectory {
   /** One per question, in order: undefined where there is no such file, or this user may not see it. */

@@ -35,6 +35,7 @@ function isOwnPage({ socket, headers }: FastifyRequest): boolean {
   return (
     isLoopback(host) &&
     isLoopback((socket.remoteAddress ?? '').replace(/^::ffff:/, '')) &&
+    headers.origin === undefined && // a page's own GET has none
     headers['x-forwarded-for'] === undefined &&
     headers.forwarded === undefined &&
     [undefined, 'same-origin', 'none'].includes(headers['sec-fetch-site'] as string | undefined)

@@ -90,7 +90,9 @@ async function upload(
   const { config, files, log } = context
   const user_id = uploaderOf(request, named)
   const incoming = await openUpload(request, config)
-  const { file_id = '', file } = await calls.onFile(request, 'reserve', { file_id: newFileId(), user_id })
+  const size = Number(request.headers['content-length'] ?? 0)
+  const reservation = { file_id: newFileId(), user_id, size }
+  const { file_id = '', file } = await calls.onFile(request, 'reserve', reservation)
   if (file !== undefined) return file // an earlier call with the same Idempotency-Key
   const described = await storeUpload(file_id, incoming, files).catch(async (error: unknown) => {
     // The sweep finds what stays, by the reservation.

@@ -189,6 +189,29 @@ test('the same Idempotency-Key is answered with the first file; another user’s
   assert.notEqual((await call('POST', '/v1/files', options(2))).body.file_id, first.body.file_id)
 })
 
+test('what one user uploads within 24 hours is limited, and a repeat is none', async () => {
+  const user = 6
+  tokens.set(user, await rest.register(user))
+  const key = { 'idempotency-key': randomUUID() }
+  const form = formWith(randomBytes(190_000))
+  const large = () => call('POST', '/v1/files', { ...as(user), body: form.body, headers: form.headers })
+  const first = await call('POST', '/v1/files', {
+    ...as(user),
+    body: form.body,
+    headers: { ...form.headers, ...key },
+  })
+  const answers = []
+  for (let time = 0; time < 10; time++) answers.push((await large()).status)
+  assert.deepEqual(answers, [...Array(9).fill(201), 429])
+  assert.equal((await large()).body.error.code, 'UPLOAD_QUOTA_USED')
+  assert.equal((await upload(user, randomBytes(50))).status, 201, 'what is small enough fits in still')
+  assert.equal((await upload(1, randomBytes(50))).status, 201, 'nobody else is meant')
+  const again = { ...as(user), body: form.body, headers: { ...form.headers, ...key } }
+  assert.deepEqual((await call('POST', '/v1/files', again)).body, first.body)
+  await rest.pool.query('UPDATE im_file SET created = created - 86400000 WHERE user_id = $1', [user])
+  assert.equal((await large()).status, 201, 'a day later')
+})
+
 test('nobody sees a file but its uploader and who reads a message that names it', async () => {
   const file = await uploaded(1)
   assert.deepEqual([await see(1, file), await see(2, file)], [200, 404])

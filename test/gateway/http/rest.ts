@@ -63,7 +63,9 @@ const config = readConfig({
   API_KEY: `another-key,${apiKey}`,
   MAX_HTTP_BODY_BYTES: '65536',
   FILE_MAX_BYTES: '200000',
+  FILE_USER_DAILY_BYTES: '2000000',
   FILE_TYPES: 'image/*,audio/*,application/octet-stream',
+  ALLOWED_ORIGINS: 'https://shop.example',
 })
 const workers: readonly AnyWorker[] = [
   users,
@@ -181,7 +183,7 @@ function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
     reads: createReadMarks(pool),
     sessionChanges: createSessionChanges(pool),
     files: createFileDirectory(pool),
-    fileChanges: createFileChanges(pool),
+    fileChanges: createFileChanges(pool, config.FILE_USER_DAILY_BYTES),
     fileMentions: createFileMentions(pool),
     groups: createGroupDirectory(pool),
     groupChanges: createGroupChanges(pool, { writeDiffusionMax: 500 }),
