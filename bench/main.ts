@@ -15,7 +15,7 @@ import { startGenerator } from './drive.js'
 import { measureGroups } from './groups/rows.js'
 import { help, type Options, readOptions } from './options.js'
 import { comparison, costTable, grouped, lineOf, memoryTable, type Row, speedTable } from './report.js'
-import { type Bench, measureLoads } from './rows.js'
+import { type Bench, inFlightPerPair, measureLoads, warmupRate } from './rows.js'
 import { floorIsPresent, type System, startFloor, startOurs } from './systems.js'
 import { type Memory, memoryOf } from './usage.js'
 
@@ -89,10 +89,25 @@ function render({ rows, memory, bulk }: Results, options: Options): string {
   ].join('\n\n')
 }
 
+/**
+ * A broker compiles itself for a minute or more: whatever is measured first would pay for it.
+ * The hops are the same for every system, and none of them is measured here.
+ */
+async function warmBrokers({ frame, options }: Bench, backing: Backing): Promise<void> {
+  if (options.warmup === 0) return
+  say(`Warming the brokers up for ${options.warmup * 2} s`)
+  const generator = startGenerator(frame.root, frame.register)
+  await generator.open({ do: 'open-hops', kafka: backing.kafka, pairs: options.pairs })
+  await generator.measure({ do: 'open-loop', rate: warmupRate, seconds: options.warmup })
+  await generator.measure({ do: 'closed-loop', inFlight: inFlightPerPair, seconds: options.warmup })
+  await generator.close()
+}
+
 /** Single chat, on one system after the other. @param rows are filled by the bench */
 async function measureSystems(bench: Bench, backing: Backing, rows: readonly Row[]): Promise<Results> {
   const { frame, options } = bench
   const results: Results = { rows, memory: undefined, bulk: undefined }
+  await warmBrokers(bench, backing)
   if (options.ours) {
     const system = await startOurs(frame, backing, bench.profilesInto)
     results.memory = await idleMemory(frame, options.idle)

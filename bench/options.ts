@@ -48,7 +48,7 @@ Measures single chat, group chat and catching up on a Kafka, PostgreSQL and Redi
 
   --rates 200,500,1000,2000   messages a second, a row each
   --seconds 20                how long each row takes
-  --warmup 30                 how long messages go through before anything is measured
+  --warmup 30                 how long messages go through each system before anything is measured (0: not at all)
   --idle 30                   seconds of idling before memory is read (0: it is not)
   --pairs 50                  senders, each with a receiver
   --skip-knee                 do not search for the highest rate that holds
