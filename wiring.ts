@@ -148,9 +148,9 @@ const createEventHook = (config: Config, metrics: Metrics, log: Logger): EventSi
     secret: config.WEBHOOK_EVENTS_SECRET,
     timeout_ms: config.WEBHOOK_EVENTS_TIMEOUT_MS,
     log,
-    observe(outcome, ms) {
-      metrics.count('webhook_events', { outcome })
-      metrics.observe('webhook_events_duration_ms', ms)
+    observe(kind, outcome, ms) {
+      metrics.count('webhook_events', { kind, outcome })
+      if (outcome !== 'not-called') metrics.observe('webhook_events_duration_ms', ms)
     },
   })
 

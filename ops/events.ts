@@ -27,6 +27,8 @@ const bodies = new Set([
   'extend_data',
   'nick_name',
   'from_nick_name',
+  'remark',
+  'greeting',
 ])
 /** Never shown, whatever is asked for. */
 const secrets = new Set(['user_token', 'token', 'secret'])

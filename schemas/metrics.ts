@@ -99,7 +99,10 @@ export const metrics = {
     'verdict',
   ]),
   webhook_before_send_duration_ms: histogram('workers', 'calls of the webhook before a message is stored'),
-  webhook_events: counter('workers', 'calls of the webhooks that are told what has happened', ['outcome']),
+  webhook_events: counter('workers', 'calls of the webhooks that are told what has happened', [
+    'kind',
+    'outcome',
+  ]),
   webhook_events_duration_ms: histogram('workers', 'calls of the webhooks that are told what has happened'),
 
   bus_lag_records: gauge(

@@ -11,7 +11,11 @@ export interface EventSinkSettings {
   readonly timeout_ms: number
   readonly log: Logger
   /** Gets what became of each post with the time that it took, ms. */
-  readonly observe?: (outcome: 'taken' | 'not-taken' | 'not-called', duration_ms: number) => void
+  readonly observe?: (
+    kind: string,
+    outcome: 'taken' | 'not-taken' | 'not-called',
+    duration_ms: number,
+  ) => void
   /** After so many failures in a row nothing is posted for `rest_ms`. */
   readonly failuresBeforeRest?: number
   readonly rest_ms?: number
@@ -41,12 +45,12 @@ export function createEventSink(settings: EventSinkSettings): EventSink {
       const state = health.get(url) ?? { failures: 0, restsUntil: 0 }
       health.set(url, state)
       if (Date.now() < state.restsUntil) {
-        observe?.('not-called', 0)
+        observe?.(kind, 'not-called', 0)
         return 'not called: it failed a moment ago'
       }
       const started = performance.now()
       const reason = await attempt(url, body, event_id)
-      observe?.(reason === undefined ? 'taken' : 'not-taken', performance.now() - started)
+      observe?.(kind, reason === undefined ? 'taken' : 'not-taken', performance.now() - started)
       state.failures = reason === undefined ? 0 : state.failures + 1
       if (state.failures === 1) log.warn({ reason, kind }, 'a webhook for events does not take one')
       if (state.failures >= failuresBeforeRest) state.restsUntil = Date.now() + rest_ms

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import { type Crowd, createCrowd } from '../helpers/crowd.js'
 import { type Hook, startHook } from '../helpers/hook.js'
 import { type System, startSystem } from '../helpers/system.js'
+import { conditionHolds } from '../helpers/wait.js'
 
 let hook: Hook
 let system: System
@@ -17,7 +18,13 @@ before(async () => {
     return { action: 'allow' }
   }
   system = await startSystem({
-    env: { WEBHOOK_BEFORE_SEND_URL: hook.url, WEBHOOK_BEFORE_SEND_SECRET: hook.secret },
+    env: {
+      WEBHOOK_BEFORE_SEND_URL: `${hook.url}token-of-the-address`,
+      WEBHOOK_BEFORE_SEND_SECRET: hook.secret,
+      WEBHOOK_BEFORE_SEND_TIMEOUT_MS: '3000', // also on a busy machine
+      WEBHOOK_EVENTS_URL: `${hook.url}token-of-the-address`,
+      WEBHOOK_EVENTS_SECRET: hook.secret,
+    },
   })
   crowd = createCrowd(system)
 })
@@ -62,6 +69,19 @@ test('a message that it changes is stored and delivered as changed; a repeat is 
   assert.match(JSON.stringify(body), /\*\*\*\* word/)
 })
 
+test('messages of a group are refused and changed as those of a pair', async () => {
+  const { ada, adas, bo, bos } = await crowd.pair()
+  const made = { owner_id: String(ada.user_id), members: [String(bo.user_id)], name: 'two' }
+  const group = Number((await system.api.post('/v1/groups', made)).body.group_id)
+  assert.equal((await adas.acked(adas.send(group, 'forbidden word'))).res_code, 5)
+  const msg_id = adas.send(group, 'rude word')
+  assert.equal((await adas.acked(msg_id)).res_code, 0)
+  assert.equal(Buffer.from((await bos.received(msg_id)).msg_data).toString(), '**** word')
+  adas.send(group, 'rude word', { msg_id })
+  assert.equal((await adas.acked(msg_id)).res_code, 0)
+  assert.equal(calls(msg_id), 1)
+})
+
 test('an app server is refused over REST as a client is over the wire', async () => {
   const { ada, bo } = await crowd.pair()
   const ids = { from_user_id: String(ada.user_id), to_user_id: String(bo.user_id) }
@@ -97,6 +117,23 @@ test('while it is silent a message is stored after its limit, and others are not
   hook.respond = () => undefined
   const started = performance.now()
   await Promise.all([adas.say(bo.user_id, 'forbidden, but nobody says so'), adas.say(bo.user_id, 'fine')])
-  assert.ok(performance.now() - started < 6_000)
+  assert.ok(performance.now() - started < 9_000)
   hook.respond = answering
+})
+
+test('the figures say what it answered and what it took', async () => {
+  const exposition = async () => (await fetch(`http://127.0.0.1:${system.http}/metrics`)).text()
+  await conditionHolds('events are taken', async () =>
+    /webhook_events_total\{[^}]*kind="message"[^}]*outcome="taken"[^}]*\} [1-9]/.test(await exposition()),
+  )
+  const figures = await exposition()
+  for (const verdict of ['allow', 'refuse', 'change', 'no-answer'])
+    assert.match(figures, new RegExp(`webhook_before_send_total\\{[^}]*verdict="${verdict}"[^}]*\\} [1-9]`))
+  assert.match(figures, /webhook_before_send_duration_ms_count [1-9]/)
+  assert.match(figures, /webhook_events_duration_ms_count [1-9]/)
+})
+
+test('neither its secret nor its address is in the logs', () => {
+  assert.match(system.logs(), /the webhook before sending gives no answer/)
+  assert.doesNotMatch(system.logs(), new RegExp(`${hook.secret}|token-of-the-address`))
 })

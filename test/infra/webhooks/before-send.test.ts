@@ -2,23 +2,9 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type BeforeSendSettings, createBeforeSend } from '../../../infra/webhooks/before-send.js'
-import type { Draft } from '../../../workers/ports/webhooks.js'
+import { draft } from '../../helpers/draft.js'
 import { type Respond, startHook } from '../../helpers/hook.js'
 import { silentLog } from '../../helpers/log.js'
-
-const draft = (msg_id = 'm', changes: Partial<Draft> = {}): Draft => ({
-  from_user_id: 1001,
-  to_session_id: 1002,
-  conversation: 'c:1001:1002',
-  msg_id,
-  msg_type: 1,
-  msg_data: Buffer.from('hello'),
-  attach: null,
-  mention: [],
-  client_type: 2,
-  time: 5,
-  ...changes,
-})
 
 async function asking(t: TestContext, respond: Respond, changes: Partial<BeforeSendSettings> = {}) {
   const hook = await startHook()
@@ -27,7 +13,7 @@ async function asking(t: TestContext, respond: Respond, changes: Partial<BeforeS
   const beforeSend = createBeforeSend({
     url: hook.url,
     secret: hook.secret,
-    timeout_ms: 300,
+    timeout_ms: 10_000,
     onFailure: 'allow',
     maxMessageBytes: 1_000,
     log: silentLog,
@@ -55,6 +41,19 @@ const answers: readonly [title: string, respond: Respond, verdict: object][] = [
     { kind: 'change', msg_data: Buffer.from([255, 0]) },
   ],
   [
+    'change in JSON by any of its names',
+    (_, response) =>
+      void response
+        .writeHead(201, { 'content-type': 'application/problem+json; charset=utf-8' })
+        .end('{"action":"change","text":""}'),
+    { kind: 'change', msg_data: Buffer.alloc(0) },
+  ],
+  [
+    'change up to the largest message',
+    () => ({ action: 'change', text: 'x'.repeat(1_000), attach: 'y'.repeat(1_024) }),
+    { kind: 'change', msg_data: Buffer.from('x'.repeat(1_000)), attach: 'y'.repeat(1_024) },
+  ],
+  [
     'change takes the attachment away',
     () => ({ action: 'change', attach: null }),
     { kind: 'change', attach: null },
@@ -67,29 +66,66 @@ for (const [title, respond, verdict] of answers)
     assert.deepEqual(await beforeSend.judge([draft()]), [verdict])
   })
 
-const failures: readonly [title: string, respond: Respond][] = [
+const json = { 'content-type': 'application/json' }
+const refusal = '{"action":"refuse"}'
+
+/** Longer than any answer takes here, but those that never come. */
+const silent_ms = 300
+
+const failures: readonly [title: string, respond: Respond, timeout_ms?: number][] = [
   ['an error', (_, response) => void response.writeHead(500).end()],
+  ['an error with a verdict in it', (_, response) => void response.writeHead(500, json).end(refusal)],
   ['a redirect', (_, response) => void response.writeHead(302, { location: '/' }).end()],
   ['a refusal by status alone', (_, response) => void response.writeHead(403).end()],
   ['no JSON', (_, response) => void response.end('<html>')],
+  ['no UTF-8', (_, response) => void response.end(Buffer.from(refusal, 'utf16le'))],
+  [
+    'an error page with status 200',
+    (_, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
+  ],
+  [
+    'a verdict that calls itself a page',
+    (_, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end(refusal),
+  ],
   ['JSON of another kind', () => ['allow']],
+  ['no action', () => ({})],
   ['an action that there is not', () => ({ action: 'delay' })],
+  ['a field that there is not', () => ({ action: 'change', text: 'x', to_session_id: '7' })],
+  ['another type of message', () => ({ action: 'change', text: 'x', msg_type: 2 })],
   ['a code that clients do not know', () => ({ action: 'refuse', code: 'WHATEVER' })],
+  ['a text that is a number', () => ({ action: 'change', text: 5 })],
+  ['a text that is null', () => ({ action: 'change', text: null })],
+  ['a text and data', () => ({ action: 'change', text: 'x', data: 'eA==' })],
   ['base64 that is none', () => ({ action: 'change', data: '***' })],
-  ['a message that is too large', () => ({ action: 'change', text: 'x'.repeat(1_001) })],
+  ['a text that is too large', () => ({ action: 'change', text: 'x'.repeat(1_001) })],
+  ['a text that is too large in bytes', () => ({ action: 'change', text: '👋'.repeat(251) })],
+  ['data that are too large', () => ({ action: 'change', data: Buffer.alloc(1_001).toString('base64') })],
+  ['an attachment that is too large', () => ({ action: 'change', attach: 'x'.repeat(1_025) })],
   ['10 MB', (_, response) => void response.end(Buffer.alloc(10_000_000, 0x20))],
-  ['silence', () => undefined],
+  ['10 MB of JSON', (_, response) => void response.writeHead(200, json).end(`"${'x'.repeat(10_000_000)}"`)],
+  ['silence', () => undefined, silent_ms],
   ['a connection that is cut', (_, response) => void response.destroy()],
-  ['half an answer', (_, response) => void response.write('{"action":')],
+  ['half an answer', (_, response) => void response.write('{"action":'), silent_ms],
 ]
 
-for (const [title, respond] of failures)
+for (const [title, respond, timeout_ms = 10_000] of failures)
   test(`no answer: ${title}, and the message goes the way that the settings name`, async (t) => {
-    const open = await asking(t, respond)
+    const open = await asking(t, respond, { timeout_ms })
     assert.deepEqual(await open.beforeSend.judge([draft()]), [allow])
-    const closed = await asking(t, respond, { onFailure: 'refuse' })
+    const closed = await asking(t, respond, { onFailure: 'refuse', timeout_ms })
     assert.deepEqual(await closed.beforeSend.judge([draft()]), [busy])
   })
+
+test('a redirect leads us nowhere: the address is that of the settings and no other', async (t) => {
+  const inside = await startHook()
+  t.after(() => inside.close())
+  const { beforeSend } = await asking(
+    t,
+    (_, response) => void response.writeHead(307, { location: inside.url }).end(),
+  )
+  assert.deepEqual(await beforeSend.judge([draft('m', { msg_data: Buffer.from(inside.url) })]), [allow])
+  assert.equal(inside.told.length, 0)
+})
 
 test('nobody listens, and the message goes the way that the settings name', async (t) => {
   const { hook, beforeSend } = await asking(t, () => undefined, { onFailure: 'refuse' })
@@ -138,10 +174,14 @@ test('many are asked about at once, but no more than the bound, and each gets it
 })
 
 test('a slow one holds up a batch no longer than its limit, however many messages are in it', async (t) => {
-  const { beforeSend } = await asking(t, () => undefined, { atOnce: 4, failuresBeforeRest: 1_000 })
+  const { beforeSend } = await asking(t, () => undefined, {
+    timeout_ms: silent_ms,
+    atOnce: 4,
+    failuresBeforeRest: 1_000,
+  })
   const started = Date.now()
   const verdicts = await beforeSend.judge(Array.from({ length: 500 }, (_, at) => draft(String(at))))
-  assert.ok(Date.now() - started < 1_500, `${Date.now() - started} ms`)
+  assert.ok(Date.now() - started < 5_000, `${Date.now() - started} ms`)
   assert.ok(verdicts.every(({ kind }) => kind === 'allow'))
 })
 
