@@ -462,17 +462,21 @@ CREATE OR REPLACE FUNCTION public.im_copy_to_members(p_group bigint[], p_msg_id 
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-  WITH copies AS MATERIALIZED (
-    SELECT b.u AS r, m.group_id, m.msg_id, m.msg_from, m.client_msg_id, m.client_type, m.msg_type, m.cmd_id, m.msg_seq,
-           m.send_time
-      FROM (SELECT DISTINCT a.g, a.n FROM unnest(p_group, p_msg_id) a(g, n) WHERE NOT im_is_by_reading(a.g, a.n)) k
+  WITH kept AS MATERIALIZED (
+    SELECT m.group_id, m.msg_id, m.msg_from, m.client_msg_id, m.client_type, m.msg_type, m.cmd_id, m.msg_seq,
+           m.send_time, 'g:' || m.group_id AS conversation
+      FROM (SELECT DISTINCT a.g, a.n FROM unnest(p_group, p_msg_id) a(g, n)) k
       JOIN im_message_group m ON m.group_id = k.g AND m.msg_id = k.n
-      JOIN unnest(p_member_group, p_member, p_joined, p_left) b(g, u, j, l) ON b.g = k.g
-     WHERE b.j <= k.n AND k.n < coalesce(b.l, k.n + 1) AND b.u <> m.msg_from
+     WHERE NOT im_is_by_reading(k.g, k.n)
+  ), copies AS MATERIALIZED (
+    SELECT b.u AS r, m.*
+      FROM unnest(p_member_group, p_member, p_joined, p_left) b(g, u, j, l)
+      JOIN kept m ON m.group_id = b.g
+     WHERE b.j <= m.msg_id AND m.msg_id < coalesce(b.l, m.msg_id + 1) AND b.u <> m.msg_from
   ), received AS (
     INSERT INTO im_message_recv (msg_to, conversation, msg_id, msg_from, group_id, client_msg_id, client_type,
                                  msg_type, cmd_id, msg_seq, send_time)
-      SELECT r, 'g:' || group_id, msg_id, msg_from, group_id, client_msg_id,
+      SELECT r, conversation, msg_id, msg_from, group_id, client_msg_id,
              client_type, msg_type, cmd_id, msg_seq, send_time
         FROM copies ORDER BY r, group_id, msg_id
     ON CONFLICT DO NOTHING
