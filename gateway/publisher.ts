@@ -30,48 +30,73 @@ interface PublisherOptions {
 
 /** Of one record; what comes meanwhile waits for the next. */
 const packedEvents = 500
-/** How long events of packed topics are collected: nobody waits for them. */
-const collect_ms = 20
+/** So many of a lane are kept while the bus does not take them. */
+const keptEvents = 10_000
+/** How long events of packed topics are collected: nobody waits for them, and few full requests are cheap. */
+const collect_ms = 100
 
-/** Events of one lane of a packed topic, on their way. */
+/** Events of one lane of a packed topic that wait to be sent. */
 interface Lane {
+  readonly topic: AnyTopic
+  readonly partition: number
   readonly events: Uint8Array[]
-  underWay: Promise<void> | undefined
+}
+
+function* recordsOf(prefix: string, { topic, partition, events }: Lane): Generator<OutgoingRecord> {
+  for (let at = 0; at < events.length; at += packedEvents) {
+    const value = packEvents(events.slice(at, at + packedEvents))
+    yield { topic: fullName(prefix, topic), key: null, partition, value }
+  }
 }
 
 /**
- * Events of packed topics, lane by lane: while one record is collected and under way the next waits. Nobody waits for
- * an answer to them; what is lost with a failure comes again (an ack: after the next delivery).
+ * Events of packed topics: all lanes together are collected and sent, and while that is under way the next wait. Nobody
+ * waits for an answer to them. What the bus has not confirmed, or what may not leave while the lease is in doubt, is
+ * sent again: repeats are harmless.
  */
 function createPacking(prefix: string, lanes: number, publish: Publisher['publish'], log: Logger) {
-  const waiting = new Map<string, Lane>()
+  let waiting = new Map<string, Lane>()
+  let underWay: Promise<void> | undefined
+  let isFailing = false
+  let isClosing = false
 
-  async function send(topic: AnyTopic, partition: number, lane: Lane): Promise<void> {
-    await pause(collect_ms)
-    while (lane.events.length > 0) {
-      const value = packEvents(lane.events.splice(0, packedEvents))
-      await publish([{ topic: fullName(prefix, topic), key: null, partition, value }]).catch(
-        (error: unknown) => log.warn({ err: error, topic: topic.name }, 'the bus did not confirm'),
-      )
+  function putBack(unsent: ReadonlyMap<string, Lane>): void {
+    for (const [name, lane] of unsent) {
+      const events = [...lane.events, ...(waiting.get(name)?.events ?? [])].slice(-keptEvents)
+      waiting.set(name, { ...lane, events })
     }
-    lane.underWay = undefined
+  }
+
+  async function send(): Promise<void> {
+    while (waiting.size > 0) {
+      await pause(collect_ms)
+      const full = waiting
+      waiting = new Map()
+      try {
+        await publish([...full.values()].flatMap((lane) => [...recordsOf(prefix, lane)]))
+        isFailing = false
+      } catch (error) {
+        if (!isFailing) log.warn({ err: error, lanes: [...full.keys()] }, 'the bus did not confirm')
+        isFailing = true
+        if (!isClosing) putBack(full)
+      }
+    }
+    underWay = undefined
   }
 
   return {
     add<T extends AnyTopic>(topic: T, event: EventOf<T>): void {
-      const number: number = (topic.lane?.(event) ?? 0) % lanes
-      const name = `${topic.name}/${number}`
-      let lane = waiting.get(name)
-      if (lane === undefined) {
-        lane = { events: [], underWay: undefined }
-        waiting.set(name, lane)
-      }
-      lane.events.push(topic.encode(event))
-      lane.underWay ??= send(topic, number, lane)
+      const partition: number = (topic.lane?.(event) ?? 0) % lanes
+      const name = `${topic.name}/${partition}`
+      const lane = waiting.get(name)
+      if (lane) lane.events.push(topic.encode(event))
+      else waiting.set(name, { topic, partition, events: [topic.encode(event)] })
+      underWay ??= send()
     },
-    /** Resolves when what was added is sent. */
-    async settled(): Promise<void> {
-      await Promise.all([...waiting.values()].map(({ underWay }) => underWay))
+    /** Resolves when what was added is sent, or cannot be. */
+    async close(): Promise<void> {
+      isClosing = true
+      await underWay
     },
   }
 }
@@ -108,7 +133,7 @@ export async function createPublisher(options: PublisherOptions): Promise<Publis
     },
     publish,
     async close() {
-      await packing.settled()
+      await packing.close()
       await producer.close()
     },
   }

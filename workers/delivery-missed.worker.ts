@@ -31,9 +31,13 @@ export const deliveryMissed = defineWorker({
 
   decide: (missed) => [save(missed)],
 
-  async save(rows: readonly event.IDeliveryMissed[], { presence, phones }: Ports): Promise<Saved[]> {
+  async save(rows: readonly event.IDeliveryMissed[], { presence, phones }: Ports, places): Promise<Saved[]> {
     const users = rows.map(({ login }) => login.user_id)
-    const removed = await presence.remove(rows.map(({ login }) => login))
+    // Whoever removed it may have died before saying so: the same record removes it again.
+    const removed = await presence.remove(
+      rows.map(({ login }) => login),
+      places.map(({ topic, partition, offset }) => `${topic}/${partition}/${offset}`),
+    )
     const [present, known] = await Promise.all([presence.of(users), phones.of(users)])
     return rows.map(({ login }, at) => ({
       removed: removed[at] === true,

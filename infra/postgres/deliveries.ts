@@ -1,4 +1,5 @@
 /** Delivery state of readers' copies, and the messages themselves for a second delivery. */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import { groupOf } from '../../schemas/ids.js'
 import type {
@@ -11,14 +12,20 @@ import type {
 } from '../../workers/ports/messages.js'
 import { bigints, texts } from './arrays.js'
 
-const acksPerFlush = 2_000
+const acksPerStep = 1_000
 
-/** Writes acks with im_flush_acks (migration 0016), in bounded steps. */
+/**
+ * Writes acks with im_flush_acks (migration 0016), in bounded steps. Between them it rests for as long as a step takes:
+ * nobody waits for this, and a busy group's acks of ten seconds would slow down those who wait for their messages.
+ */
 export function createAckStore(pool: Pool): AckStore {
   return {
     async flush(acks) {
-      for (let at = 0; at < acks.length; at += acksPerFlush)
-        await flushSome(pool, acks.slice(at, at + acksPerFlush))
+      for (let at = 0; at < acks.length; at += acksPerStep) {
+        const begun = performance.now()
+        await flushSome(pool, acks.slice(at, at + acksPerStep))
+        if (at + acksPerStep < acks.length) await pause(performance.now() - begun)
+      }
     },
   }
 }

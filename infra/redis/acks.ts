@@ -74,32 +74,39 @@ export function createAckLookup({ redis, keys, lanes }: LookupSettings): AckLook
     for (const partition of await redis.smembers(keys.acksPartitions)) partitions.add(Number(partition))
   }
 
-  /** Which of these acks are in one partition: their fields. */
-  async function among(partition: number, fields: readonly string[]): Promise<string[]> {
+  /** Which of these fields are in one partition. */
+  async function among(partition: number, fields: readonly string[]): Promise<boolean[]> {
     const parts = [...chunks(fields, fieldsPerCommand)]
     const values = await Promise.all(parts.map((part) => redis.hmget(keys.acks(partition), ...part)))
-    return fields.filter(
-      (_, at) => values[Math.floor(at / fieldsPerCommand)]?.[at % fieldsPerCommand] != null,
-    )
+    return values.flatMap((some) => some.map((value) => value !== null))
   }
 
   /** Each ack is looked for in the partition of its reader's lane. */
-  async function inTheirLanes(acks: readonly PendingAck[], fields: readonly string[]): Promise<Set<string>> {
-    const byLane = new Map<number, string[]>()
+  async function inTheirLanes(acks: readonly PendingAck[], fields: readonly string[]): Promise<boolean[]> {
+    const placesOf = new Map<number, number[]>()
     for (const [at, { reader_user_id }] of acks.entries()) {
       const lane = reader_user_id % partitions.size
-      const group = byLane.get(lane)
-      if (group) group.push(fields[at]!)
-      else byLane.set(lane, [fields[at]!])
+      const places = placesOf.get(lane)
+      if (places) places.push(at)
+      else placesOf.set(lane, [at])
     }
-    const found = await Promise.all([...byLane].map(([lane, group]) => among(lane, group)))
-    return new Set(found.flat())
+    const found = fields.map(() => false)
+    await Promise.all(
+      [...placesOf].map(async ([lane, places]) => {
+        const has = await among(
+          lane,
+          places.map((at) => fields[at]!),
+        )
+        for (const [nth, at] of places.entries()) found[at] = has[nth]!
+      }),
+    )
+    return found
   }
 
   /** Where lanes and partitions were not of one number when the acks were sent, they may be anywhere. */
-  async function anywhere(fields: readonly string[]): Promise<Set<string>> {
+  async function anywhere(fields: readonly string[]): Promise<boolean[]> {
     const found = await Promise.all([...partitions].map((partition) => among(partition, fields)))
-    return new Set(found.flat())
+    return fields.map((_, at) => found.some((has) => has[at]))
   }
 
   return {
@@ -109,14 +116,14 @@ export function createAckLookup({ redis, keys, lanes }: LookupSettings): AckLook
       const known = [...partitions]
       const areLanes = partitions.size === lanes && known.every((partition) => partition < lanes)
       // Progress first: Redis works commands off in order, so what it covers is in the hashes that are read next.
-      const [, untils, found] = await Promise.all([
+      const [, untils, acked] = await Promise.all([
         learnPartitions(),
         Promise.all(known.map((partition) => redis.hget(keys.acksClaim(partition), 'until'))),
         areLanes ? inTheirLanes(acks, fields) : anywhere(fields),
       ])
       const complete = known.length > 0 && known.length === partitions.size
       return {
-        acked: fields.map((field) => found.has(field)),
+        acked,
         handledUntil: complete ? Math.min(...untils.map(Number)) : 0,
       }
     },
@@ -133,13 +140,43 @@ interface Settings extends LookupSettings {
   readonly policy: LoginPolicy
 }
 
+/** Per partition, acks that were flushed and are still shown to the delivery check for a while. */
+function createShown(redis: Redis, keys: RedisKeys, shown_ms: number) {
+  /** Field → when it was flushed, ms; in that order. */
+  const flushed = new Map<number, Map<string, number>>()
+  return {
+    has: (partition: number, field: string): boolean => flushed.get(partition)?.has(field) === true,
+
+    add(partition: number, fields: readonly string[]): void {
+      const known = flushed.get(partition) ?? new Map<string, number>()
+      flushed.set(partition, known)
+      const now = Date.now()
+      for (const field of fields) known.set(field, now)
+    },
+
+    /** Takes those away that have been shown for long enough. */
+    async drop(partition: number): Promise<void> {
+      const known = flushed.get(partition) ?? new Map<string, number>()
+      const until = Date.now() - shown_ms
+      const old: string[] = []
+      for (const [field, since] of known) {
+        if (since > until) break
+        old.push(field)
+      }
+      await Promise.all(
+        [...chunks(old, fieldsPerCommand)].map((part) => redis.hdel(keys.acks(partition), ...part)),
+      )
+      for (const field of old) known.delete(field)
+    },
+  }
+}
+
 /** The acks that wait in Redis, under a claim of this process. */
 export function createPendingAcks({ redis, keys, lanes, shown_ms, presence, policy }: Settings): PendingAcks {
   const claimScript = script(redis, 'acksClaim', claim)
   const progressScript = script(redis, 'acksProgress', progress)
   const token = randomUUID()
-  /** Per partition, acks that were flushed and are still shown to the delivery check: field → when, ms. */
-  const flushed = new Map<number, Map<string, number>>()
+  const shown = createShown(redis, keys, shown_ms)
 
   /** True for an ack of a login whose place a newer login has taken (I9). */
   async function replacedLogins(acks: readonly Login[]): Promise<(ack: Login) => boolean> {
@@ -179,6 +216,7 @@ export function createPendingAcks({ redis, keys, lanes, shown_ms, presence, poli
     },
 
     async read(partition) {
+      await shown.drop(partition)
       const answers = await redis
         .multi()
         .hget(keys.acksClaim(partition), 'token')
@@ -189,20 +227,13 @@ export function createPendingAcks({ redis, keys, lanes, shown_ms, presence, poli
       const [owner, acks] = answers.map(([, value]) => value) as [string | null, Record<string, string>]
       if (owner !== token) return undefined
       return Object.entries(acks)
-        .filter(([field]) => !flushed.get(partition)?.has(field))
+        .filter(([field]) => !shown.has(partition, field))
         .map(([field, time]) => parseAck(field, time))
     },
 
     async drop(partition, acks) {
-      const known = flushed.get(partition) ?? new Map<string, number>()
-      flushed.set(partition, known)
-      const now = Date.now()
-      for (const ack of acks) known.set(ackField(ack), now)
-      const old = [...known].filter(([, since]) => since + shown_ms <= now).map(([field]) => field)
-      await Promise.all(
-        [...chunks(old, fieldsPerCommand)].map((part) => redis.hdel(keys.acks(partition), ...part)),
-      )
-      for (const field of old) known.delete(field)
+      shown.add(partition, acks.map(ackField))
+      await shown.drop(partition)
     },
 
     async progressed(owned, time) {

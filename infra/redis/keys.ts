@@ -13,6 +13,7 @@
  * | acks:{p}               | hash   | 1 day  | acks of one partition that wait for the flush → ms | ack-tracker |
  * | acks:{p}:claim         | hash   | 1 day  | token of the tracker that owns it, time it has handled | ack-tracker |
  * | acks-partitions        | set    | none   | partitions that were ever claimed                  | ack-tracker |
+ * | removal:{cause}        | string | 1 h    | a login was, or was about to be, taken offline for this | delivery-missed |
  * | phones:{user}          | string | 10 min | JSON list of deviceKeys to notify when offline, or who is reading it | delivery, login, users |
  * | push-rate:{user}|device | string | 60 s | notifications of one device in this minute       | offline-push |
  * | workers                | hash   | 10 s   | role|process → ms:database                         | every worker process |
@@ -32,6 +33,7 @@ export const redisKeys = (prefix: string) => ({
   gateStarts: `${prefix}gate-starts`,
   gatesHeard: `${prefix}gates-heard`,
   lease: (gateId: string) => `${prefix}lease:{${gateId}}`,
+  removal: (cause: string) => `${prefix}removal:{${cause}}`,
   acks: (partition: number) => `${prefix}acks:{${partition}}`,
   acksClaim: (partition: number) => `${prefix}acks:{${partition}}:claim`,
   acksPartitions: `${prefix}acks-partitions`,

@@ -11,6 +11,8 @@ const kept_ms = 10 * 60_000
 /** How long a reader may take from the database to the cache. */
 const reading_ms = 10_000
 const readingMark = 'reading:'
+/** What most users have who never logged in with a phone. */
+const none = '[]'
 
 /** Only the reader whose mark still stands may fill in: a change in between has wiped it. */
 const fill = `
@@ -57,7 +59,7 @@ export function createPhones({
       for (const [at, id] of distinct.entries()) {
         const text = cached[at] ?? null
         if (text === null || text.startsWith(readingMark)) missing.push(id)
-        else phones.set(id, (JSON.parse(text) as string[]).map(parseDeviceKey))
+        else if (text !== none) phones.set(id, (JSON.parse(text) as string[]).map(parseDeviceKey))
       }
       if (missing.length > 0) for (const [id, devices] of await readSource(missing)) phones.set(id, devices)
       for (const [id, devices] of phones) if (devices.length === 0) phones.delete(id)

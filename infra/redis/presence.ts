@@ -109,6 +109,31 @@ async function removeAll(
   return removed.map(isDefined)
 }
 
+const causeKept_ms = 3_600_000
+
+/**
+ * Notes what logins are about to be removed for, those that are still there. True where this was noted before, and the
+ * login has gone since.
+ */
+async function noteCauses(
+  { redis, keys }: Settings,
+  present: ReadonlyMap<number, readonly PresentDevice[]>,
+  logins: readonly LoginName[],
+  causes: readonly string[],
+): Promise<boolean[]> {
+  return Promise.all(
+    logins.map(async ({ user_id, device, login_number }, at) => {
+      const key = keys.removal(causes[at]!)
+      const isThere = (present.get(user_id) ?? []).some(
+        (each) => each.login_number === login_number && deviceKey(each.device) === deviceKey(device),
+      )
+      if (!isThere) return (await redis.exists(key)) === 1
+      await redis.set(key, 1, 'PX', causeKept_ms)
+      return false
+    }),
+  )
+}
+
 /** The workers' side of presence. */
 export function createPresence(settings: Settings): Presence {
   const { redis, keys } = settings
@@ -119,17 +144,19 @@ export function createPresence(settings: Settings): Presence {
       ? { accepted: true, ...parseBelow(userId, below) }
       : { accepted: false, replaced: [], ended: [] }
 
+  const of: Presence['of'] = async (userIds) => {
+    const distinct = [...new Set(userIds)]
+    const found = await getMany(redis, distinct.map(keys.presence))
+    const devices = new Map<number, readonly PresentDevice[]>()
+    for (const [at, userId] of distinct.entries()) {
+      const lines = found[at]
+      if (lines) devices.set(userId, parseEntries(userId, lines).map(withoutStamp))
+    }
+    return devices
+  }
+
   return {
-    async of(userIds) {
-      const distinct = [...new Set(userIds)]
-      const found = await getMany(redis, distinct.map(keys.presence))
-      const devices = new Map<number, readonly PresentDevice[]>()
-      for (const [at, userId] of distinct.entries()) {
-        const lines = found[at]
-        if (lines) devices.set(userId, parseEntries(userId, lines).map(withoutStamp))
-      }
-      return devices
-    },
+    of,
 
     async login(logins) {
       const members = logins.map((login) => ({ ...login, stamp: 0 }))
@@ -152,7 +179,12 @@ export function createPresence(settings: Settings): Presence {
       )
     },
 
-    remove: (logins) => removeAll(step, logins),
+    async remove(logins, causes) {
+      const before =
+        causes && (await noteCauses(settings, await of(logins.map(({ user_id }) => user_id)), logins, causes))
+      const removed = await removeAll(step, logins)
+      return removed.map((isRemoved, at) => isRemoved || before?.[at] === true)
+    },
   }
 }
 

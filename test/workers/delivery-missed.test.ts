@@ -10,7 +10,7 @@ import { freshRedis } from '../helpers/redis.js'
 
 const { redis, keys } = freshRedis()
 const presence = createPresence({ redis, keys, policy: 'one-per-type' })
-const place = { topic: 'delivery.missed', partition: 0, offset: 0, appended: 0 }
+let lastOffset = 0
 let lastUser = 100
 
 const loginOf = (user_id: number, login_number: number): PresentDevice => ({
@@ -28,6 +28,7 @@ async function missed(
   login: PresentDevice,
   phones: DeviceName[],
   from_user_id = 1,
+  offset = ++lastOffset,
 ): Promise<readonly (readonly [string, unknown])[]> {
   const row: coffeechat.event.IDeliveryMissed = {
     login,
@@ -43,6 +44,7 @@ async function missed(
     msg_type: 1,
   }
   const ports = { presence, phones: { of: async () => new Map([[login.user_id, phones]]) } }
+  const place = { topic: 'delivery.missed', partition: 0, offset, appended: 0 }
   const [saved] = await deliveryMissed.save!([row], ports, [place])
   return deliveryMissed.saved!(row, saved!).map(({ topic, event }) => [
     topic.name,
@@ -79,4 +81,20 @@ test('a device that cannot be notified, and one that misses its own user’s mes
   await presence.login([a, b])
   assert.deepEqual(await missed(a, []), [['presence.changed', 'offline']])
   assert.deepEqual(await missed(b, [phone], b.user_id), [['presence.changed', 'offline']])
+})
+
+test('a record that is handled again, as its worker died before publishing, says again that the device is offline', async () => {
+  const login = loginOf(++lastUser, 3)
+  await presence.login([login])
+  const offset = ++lastOffset
+  for (let times = 0; times < 2; times++)
+    assert.deepEqual(await missed(login, [], 1, offset), [['presence.changed', 'offline']])
+  assert.deepEqual(await missed(login, []), [], 'the next message that the gate missed says nothing new')
+})
+
+test('what a gate has taken offline itself is not said again', async () => {
+  const login = loginOf(++lastUser, 3)
+  await presence.login([login])
+  await presence.remove([login])
+  assert.deepEqual(await missed(login, []), [])
 })

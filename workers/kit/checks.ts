@@ -2,7 +2,7 @@
 import { coffeechat } from '../../proto/index.js'
 import { deviceKey } from '../../schemas/ids.js'
 import type { CopyKey, DeliveryStates, MessageForReader, MessageReader } from '../ports/messages.js'
-import type { AckLookup, Presence, PresentDevice } from '../ports/presence.js'
+import type { AckLookup, PendingAck, Presence, PresentDevice } from '../ports/presence.js'
 import type { NickNames } from '../ports/users.js'
 import { checkReaders } from './deliveries.js'
 import type { Place } from './worker.js'
@@ -55,6 +55,8 @@ interface Open {
   unacked: string[]
 }
 
+const nobody: readonly PresentDevice[] = []
+
 const trackerWait_ms = 5_000
 const trackerPoll_ms = 200
 
@@ -97,16 +99,18 @@ async function findReaders(
   places: readonly Place[],
 ): Promise<Open[]> {
   const oldest = ports.now() - ports.maxAge_ms
-  const readers = checks.flatMap((check, at) => {
-    const due = (places[at]?.appended ?? 0) + (ports.delays_ms[check.attempt - 1] ?? 0)
-    return (check.entry ?? [])
-      .filter((entry) => entry.first_time >= oldest)
-      .flatMap((entry) => checkReaders(entry).map((reader) => ({ entry, reader, due })))
-  })
+  const readers: { entry: event.ICheckEntry; reader: event.ICheckReader; due: number }[] = []
+  for (const [at, { attempt, entry }] of checks.entries()) {
+    const due = (places[at]?.appended ?? 0) + (ports.delays_ms[attempt - 1] ?? 0)
+    for (const each of entry ?? [])
+      if (each.first_time >= oldest)
+        for (const reader of checkReaders(each)) readers.push({ entry: each, reader, due })
+  }
   const online = await ports.presence.of([...new Set(readers.map(({ reader }) => reader.user_id))])
-  return readers.map((each) => {
-    const present = online.get(each.reader.user_id) ?? []
-    return { ...each, present, unacked: concernedDevices(each.entry, each.reader, present) }
+  // A large group has ten thousand readers per message: objects are made once, not spread.
+  return readers.map(({ entry, reader, due }) => {
+    const present = online.get(reader.user_id) ?? nobody
+    return { entry, reader, due, present, unacked: concernedDevices(entry, reader, present) }
   })
 }
 
@@ -143,7 +147,9 @@ function concernedDevices(
   { sent_to }: event.ICheckReader,
   present: readonly PresentDevice[],
 ): string[] {
-  const devices = new Set([...(sent_to ?? []), ...present.map(({ device }) => device)].map(deviceKey))
+  const devices = new Set<string>()
+  for (const device of sent_to ?? []) devices.add(deviceKey(device))
+  for (const { device } of present) devices.add(deviceKey(device))
   if (sender_device) devices.delete(deviceKey(sender_device))
   return [...devices]
 }
@@ -157,11 +163,10 @@ async function withoutPendingAcks(entries: readonly Open[], ports: CheckPorts) {
   let handledUntil = 0
   const deadline = ports.now() + trackerWait_ms
   while (open.length > 0) {
-    const asked = open.flatMap((each) => each.unacked.map((device) => ({ each, device })))
-    const found = await ports.pending.find(asked.map(({ each, device }) => ({ ...copyKey(each), device })))
+    const found = await ports.pending.find(open.flatMap(pendingAcks))
     handledUntil = found.handledUntil
-    for (const [at, { each, device }] of asked.entries())
-      if (found.acked[at]) each.unacked = each.unacked.filter((other) => other !== device)
+    let at = 0
+    for (const each of open) each.unacked = each.unacked.filter(() => !found.acked[at++])
     open = open.filter((each) => each.unacked.length > 0)
     if (open.every((each) => each.due <= handledUntil) || ports.now() >= deadline) break
     await ports.pause(trackerPoll_ms)
@@ -180,6 +185,14 @@ async function withoutFlushedAcks(open: readonly Open[], ports: CheckPorts): Pro
     return each.unacked.length > 0
   })
 }
+
+const pendingAcks = ({ entry: { ref }, reader, unacked }: Open): PendingAck[] =>
+  unacked.map((device) => ({
+    reader_user_id: reader.user_id,
+    device,
+    from_user_id: ref.from_user_id,
+    msg_id: ref.msg_id,
+  }))
 
 const messageKey = ({ ref }: event.ICheckEntry): string => `${ref.from_user_id}:${ref.msg_id}`
 

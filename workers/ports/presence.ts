@@ -31,9 +31,14 @@ export interface Presence {
   of(userIds: readonly number[]): Promise<ReadonlyMap<number, readonly PresentDevice[]>>
   /** Compare-and-set on (epoch, number): the higher login number of a class wins. Idempotent. One answer each, in order. */
   login(logins: readonly PresentDevice[]): Promise<readonly LoginResult[]>
-  /** Removes presences that are still these very logins. True where one was. */
+  /**
+   * Removes presences that are still these very logins. True where one was.
+   * @param causes what each is removed for, by a name that is the same when it is repeated; then so is the answer,
+   *   also where the first one never reached who has to announce it
+   */
   remove(
     logins: readonly Pick<PresentDevice, 'user_id' | 'device' | 'gate_id' | 'gate_epoch' | 'login_number'>[],
+    causes?: readonly string[],
   ): Promise<readonly boolean[]>
 }
 

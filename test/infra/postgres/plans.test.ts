@@ -19,16 +19,18 @@ import { createTimelines } from '../../../infra/postgres/timelines.js'
 import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
 import { silentLog } from '../../helpers/log.js'
 import { rowsOf } from '../../helpers/rows.js'
+import { watchScans } from '../../helpers/scans.js'
 
 const firstGroup = 2 ** 48
 
 let database: FreshDatabase
 let pool: pg.Pool
+let findsByIndex: ReturnType<typeof watchScans>['findsByIndex']
 
 before(async () => {
   database = await freshDatabase()
-  // One connection: its counters are flushed when asked for.
   pool = createPool(database.url, 1, silentLog)
+  ;({ findsByIndex } = watchScans(pool, ['im_message%', 'im_session', 'im_group_member']))
   await pool.query(`INSERT INTO im_user (user_id, nick_name, created, updated)
     SELECT n, '', 0, 0 FROM generate_series(1, 400) n`)
   // Every user with 100 others, three messages each.
@@ -75,24 +77,6 @@ after(async () => {
   await pool.end()
   await database.drop()
 })
-
-async function fullScans(): Promise<Record<string, number>> {
-  await pool.query('SELECT pg_stat_force_next_flush()')
-  const { rows } = await pool.query<{ relname: string; seq_scan: number }>(
-    `SELECT relname, seq_scan FROM pg_stat_user_tables
-      WHERE relname LIKE 'im_message%' OR relname IN ('im_session', 'im_group_member') ORDER BY relname`,
-  )
-  return Object.fromEntries(rows.map((row) => [row.relname, row.seq_scan]))
-}
-
-/** Often enough that the server settles on one plan for all values. */
-const repeats = 8
-
-async function findsByIndex(query: (n: number) => Promise<unknown>): Promise<void> {
-  const earlier = await fullScans()
-  for (let n = 1; n <= repeats; n++) await query(n)
-  assert.deepEqual(await fullScans(), earlier)
-}
 
 test('a query that reads a table from end to end is noticed', async () => {
   const longest = 'SELECT max(length(client_msg_id)) FROM im_message_recv'
