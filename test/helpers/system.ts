@@ -16,12 +16,20 @@ const apiKey = 'key-of-the-tests'
 const readyWithin_ms = 90_000
 const stopWithin_ms = 20_000
 
+/** An entry of ours, and the system user it runs as; this process's own where none is named. */
+interface Program {
+  readonly main: string
+  readonly uid?: number | undefined
+}
+
 interface SystemOptions {
   /** One process per element, with these roles. `all` in one process where it is not given. */
   readonly roles?: readonly (readonly string[])[]
   /** How many gateways; those that `roles` does not name run as `gateway-2`, `gateway-3` … */
   readonly gateways?: number
   readonly env?: NodeJS.ProcessEnv
+  /** What is run instead of this checkout's build, and as whom. */
+  readonly program?: Program
   /** Where the processes reach the parts, when something stands between: host:port each. */
   readonly kafka?: string
   readonly postgres?: string
@@ -110,10 +118,17 @@ interface Launched {
 }
 
 /** Starts a process and waits until it is ready. @throws when it ends before, or is too late */
-async function launch(args: readonly string[], env: NodeJS.ProcessEnv, log: number): Promise<Launched> {
-  const child = spawn(process.execPath, ['--enable-source-maps', main, ...args], {
+async function launch(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  log: number,
+  program: Program,
+): Promise<Launched> {
+  const { uid } = program
+  const child = spawn(process.execPath, ['--enable-source-maps', program.main, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', log, log, 'ipc'],
+    ...(uid === undefined ? {} : { uid, gid: uid, cwd: '/' }),
   })
   living.add(child)
   const ended = new Promise<number | null>((resolve) => {
@@ -159,10 +174,11 @@ async function keep(
   roles: readonly string[],
   env: NodeJS.ProcessEnv,
   folder: string,
+  program: Program,
 ): Promise<Kept> {
   const log = openSync(join(folder, `${name.replace(/[^a-z0-9-]/g, '_').slice(0, 60)}.log`), 'a')
   const args = ['--roles', roles.join(',')]
-  let current = await launch(args, env, log)
+  let current = await launch(args, env, log, program)
   const { ports } = current
   const again = ports ? { ...env, TCP_PORT: String(ports.tcp), HTTP_PORT: String(ports.http) } : env
   const kept: SystemProcess = {
@@ -180,7 +196,7 @@ async function keep(
       return current.ended
     },
     async restart() {
-      current = await launch(args, again, log)
+      current = await launch(args, again, log, program)
     },
   }
   if (!ports) return { process: kept, gateway: undefined }
@@ -237,7 +253,7 @@ async function allOrNone(starting: readonly Promise<Kept>[]): Promise<Kept[]> {
 
 /** A system of its own: topics, keys and database that nobody else has. Resolves when it serves. */
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
-  const { roles = [['all']], gateways: gatewayCount = 1 } = options
+  const { roles = [['all']], gateways: gatewayCount = 1, program = { main } } = options
   const parts = stack()
   const database = await freshDatabase()
   const prefix = `e2e-${randomBytes(4).toString('hex')}.`
@@ -257,7 +273,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     DRAIN_MS: '0',
     ...options.env,
   }
-  await launch(['--setup'], env, openSync(join(folder, 'setup.log'), 'a'))
+  await launch(['--setup'], env, openSync(join(folder, 'setup.log'), 'a'), program)
 
   const named = roles.filter((each) => each.includes('gateway') || each.includes('all')).length
   const further = Array.from({ length: Math.max(0, gatewayCount - named) }, () => ['gateway'])
@@ -267,7 +283,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
       const isGate = each.includes('gateway') || each.includes('all')
       const number = isGate ? ++gates : 0
       const name = number > 1 ? `${each.join(',')}-${number}` : each.join(',')
-      return keep(name, each, isGate ? { ...env, GATE_ID: `gate-${number}` } : env, folder)
+      return keep(name, each, isGate ? { ...env, GATE_ID: `gate-${number}` } : env, folder, program)
     }),
   )
   const gateways = kept.flatMap(({ gateway }) => gateway ?? [])
@@ -289,7 +305,13 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
         .map((name) => readFileSync(join(folder, name), 'utf8'))
         .join(''),
     async successor({ gate_id }) {
-      const started = await keep(`${gate_id}-again`, ['gateway'], { ...env, GATE_ID: gate_id }, folder)
+      const started = await keep(
+        `${gate_id}-again`,
+        ['gateway'],
+        { ...env, GATE_ID: gate_id },
+        folder,
+        program,
+      )
       kept.push(started)
       return started.gateway!
     },
