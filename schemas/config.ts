@@ -3,36 +3,22 @@
  * `.env.example` and `npm start -- --help` are generated from it.
  */
 import { z } from 'zod'
-import { count, list, ms, setting } from './setting.js'
-import { webhookContradictions, webhookSettings } from './webhook-settings.js'
-
-const port = z.coerce.number().int().min(0).max(65_535)
-const bytes = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
-const flag = z.enum(['true', 'false', '1', '0']).transform((value) => value === 'true' || value === '1')
-/** Five or six cron fields; node-cron checks them again when the job is made. */
-const cron = z.string().regex(/^\S+(\s+\S+){4,5}$/, 'five or six cron fields')
-const httpsOrigin = z
-  .url({ protocol: /^https$/ })
-  .refine((url) => new URL(url).pathname === '/', 'an address without a path')
-  .transform((url) => new URL(url).origin)
-const adapter = z.enum(['apns', 'fcm', 'webhook', 'log'])
-const webhookAddress = z.url({ protocol: /^https?$/ })
-
-/** `name=where` each. */
-const providerNames = list.transform((items, context) => {
-  const named = new Map<string, string>()
-  for (const item of items) {
-    const [, name, where] = /^([a-z0-9_-]{1,32})=(.+)$/.exec(item) ?? []
-    if (name !== undefined && where !== undefined && webhookAddress.or(adapter).safeParse(where).success)
-      named.set(name, where)
-    else
-      context.addIssue({
-        code: 'custom',
-        message: 'each is a name (a-z, 0-9, _ and -), =, and apns, fcm, webhook, log or an http(s) address',
-      })
-  }
-  return named as ReadonlyMap<string, string>
-})
+import { contradictions } from './contradictions.js'
+import {
+  adapter,
+  bytes,
+  count,
+  cron,
+  delays,
+  flag,
+  httpsOrigin,
+  list,
+  ms,
+  port,
+  providerNames,
+  setting,
+} from './setting.js'
+import { webhookSettings } from './webhook-settings.js'
 
 export const settings = {
   PROFILE: setting(
@@ -208,24 +194,14 @@ export const settings = {
   ),
 
   ACK_FLUSH_CRON: setting(cron, '*/10 * * * * *', 'when acks go from Redis to PostgreSQL'),
-  DELIVERY_CHECK_DELAYS_MS: setting(
-    list
-      .transform((items) => items.map(Number))
-      .pipe(z.array(z.number().int().min(100).max(3_600_000)).length(3)),
-    '5000,15000,60000',
-    'delays of the three delivery checks',
-  ),
+  DELIVERY_CHECK_DELAYS_MS: setting(delays, '5000,15000,60000', 'delays of the three delivery checks'),
   ROBOT_RETRY_DELAYS_MS: setting(
-    list
-      .transform((items) => items.map(Number))
-      .pipe(z.array(z.number().int().min(100).max(3_600_000)).length(3)),
+    delays,
     '5000,30000,120000',
     'delays after which a robot that did not answer is asked again',
   ),
   PUSH_RETRY_DELAYS_MS: setting(
-    list
-      .transform((items) => items.map(Number))
-      .pipe(z.array(z.number().int().min(100).max(3_600_000)).length(3)),
+    delays,
     '10000,60000,600000',
     'delays after which a notification is tried again; the last one repeats',
   ),
@@ -315,73 +291,6 @@ const secretNames = new Set([
   'WEBHOOK_EVENTS_URL',
   'WEBHOOK_EVENTS_ROUTES',
 ])
-/** Whether only this machine can reach that address or name. */
-export const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
-
-/** What each setting's value alone cannot show. */
-function contradictions(config: Config, env: NodeJS.ProcessEnv): string[] {
-  const faults: string[] = []
-  const local = config.PROFILE === 'local'
-  if (local && !isLoopback(config.HOST) && env.EXPOSE !== 'true')
-    faults.push(`HOST=${config.HOST} is beyond loopback: the local profile needs --expose for that`)
-  if (local && !isLoopback(config.METRICS_HOST ?? '127.0.0.1') && env.EXPOSE !== 'true')
-    faults.push(
-      `METRICS_HOST=${config.METRICS_HOST} is beyond loopback: the local profile needs --expose for that`,
-    )
-  if (!local && config.API_KEY.length === 0) faults.push('API_KEY is not set: production needs at least one')
-  if (!local && config.TOKEN_SECRET.length === 0)
-    faults.push('TOKEN_SECRET is not set: production needs at least one')
-  for (const secret of config.TOKEN_SECRET)
-    if (secret.length < 16) faults.push('TOKEN_SECRET is shorter than 16 characters')
-  if ((config.TLS_CERT === undefined) !== (config.TLS_KEY === undefined))
-    faults.push('TLS_CERT and TLS_KEY go together: set both or neither')
-  faults.push(...pushContradictions(config))
-  if (config.FILE_UNUSED_MS < config.FILE_UPLOAD_TIMEOUT_MS)
-    faults.push('FILE_UNUSED_MS is below FILE_UPLOAD_TIMEOUT_MS: an upload could be removed while it arrives')
-  if (config.FILE_USER_DAILY_BYTES < config.FILE_MAX_BYTES)
-    faults.push('FILE_USER_DAILY_BYTES is below FILE_MAX_BYTES: the largest file could never be uploaded')
-  if (config.FILE_STORE === 's3' && config.S3_BUCKET === undefined)
-    faults.push('FILE_STORE=s3 needs S3_BUCKET')
-  if ((config.S3_ACCESS_KEY_ID === undefined) !== (config.S3_SECRET_ACCESS_KEY === undefined))
-    faults.push('S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY go together: set both or neither')
-  faults.push(...webhookContradictions(config))
-  if (config.HISTORY_LIMIT_DEFAULT > config.HISTORY_LIMIT_MAX)
-    faults.push('HISTORY_LIMIT_DEFAULT is above HISTORY_LIMIT_MAX')
-  if (config.MAX_MESSAGE_BYTES + 8_192 > config.MAX_PACKET_BYTES)
-    faults.push(
-      'MAX_PACKET_BYTES must be at least MAX_MESSAGE_BYTES + 8192, or such a message cannot be sent',
-    )
-  return faults
-}
-
-const apnsNames = ['APNS_KEY_FILE', 'APNS_KEY_ID', 'APNS_TEAM_ID', 'APNS_TOPIC'] as const
-/** What an adapter of offline push cannot work without. */
-const neededBy = {
-  apns: 'APNS_KEY_FILE',
-  fcm: 'FCM_SERVICE_ACCOUNT_FILE',
-  webhook: 'PUSH_WEBHOOK_URL',
-} as const
-
-function pushContradictions(config: Config): string[] {
-  const faults: string[] = []
-  const missing = apnsNames.filter((name) => config[name] === undefined)
-  if (missing.length > 0 && missing.length < apnsNames.length)
-    faults.push(`${apnsNames.join(', ')} go together: ${missing.join(', ')} not set`)
-  const used: [string, string][] = [
-    [`PUSH_PROVIDER=${config.PUSH_PROVIDER}`, config.PUSH_PROVIDER],
-    ...[...config.PUSH_PROVIDERS].map(([name, where]): [string, string] => [
-      `PUSH_PROVIDERS: ${name}=${where}`,
-      where,
-    ]),
-  ]
-  for (const [asked, where] of used) {
-    const needed = Object.hasOwn(neededBy, where) ? neededBy[where as keyof typeof neededBy] : undefined
-    if (needed !== undefined && config[needed] === undefined) faults.push(`${asked} needs ${needed}`)
-  }
-  return faults
-}
-
 /**
  * Reads and checks all settings. An empty value counts as not set.
  * @throws ConfigError with every fault found

@@ -1,6 +1,6 @@
 /**
- * The catalogue of topics (spec 3-topics): name, key, payload, partitions, retention. The only place with
- * topic names. Who writes and who reads is declared by the workers and the gateway themselves.
+ * The catalogue of topics (spec 3-topics): name, key, payload, partitions, retention. With request-topics.ts the
+ * only place with topic names. Who writes and who reads is declared by the workers and the gateway themselves.
  */
 import { coffeechat } from '../proto/index.js'
 import {
@@ -17,6 +17,7 @@ import { contracts } from './contracts.js'
 import { conversationOf, deviceKey } from './ids.js'
 import { mergeChecks, mergeOutbound } from './merging.js'
 import { answerBytes } from './records.js'
+import { requestTopics } from './request-topics.js'
 import { json, proto, topic } from './topic.js'
 
 export * from './records.js'
@@ -102,22 +103,6 @@ const pushChunk = <const Name extends string>(name: Name, purpose: string) =>
     purpose,
     ...proto(event.PushChunk),
   })
-
-/** The conversation of the group that is changed; of what names no group, who asks. */
-function groupRequestKey({ origin, arguments: given }: event.IGroupRequested): string {
-  const { group_id } = JSON.parse(given) as { group_id?: number }
-  return group_id === undefined ? String(origin.user_id) : conversationOf(origin.user_id, group_id)
-}
-
-/** The pair that is changed, so that its changes keep their order; of what names no peer, whose contacts. */
-function contactRequestKey({ arguments: given }: event.IContactRequested): string {
-  const { user_id, peer_id } = JSON.parse(given) as { user_id: number; peer_id?: number }
-  return peer_id === undefined ? String(user_id) : conversationOf(user_id, peer_id)
-}
-
-/** All imports have one key, so that they are applied as they came; questions spread, and wait for none of them. */
-const orgRequestKey = ({ operation, origin }: event.IOrgRequested): string =>
-  operation === 'import' ? operation : String(origin.user_id)
 
 export const topics = {
   messageSubmitted: topic<'message.submitted', event.IMessageSubmitted>({
@@ -273,16 +258,6 @@ export const topics = {
     purpose: 'what became of a push, one per user and outcome, for businesses',
     ...json<PushResultJson>(),
   }),
-  requestPush: topic<'request.push', event.IPushStatusRequested>({
-    name: 'request.push',
-    payload: 'PushStatusRequested',
-    key: () => null,
-    partitions: 2,
-    retention_ms: day_ms,
-    maxMessageBytes: answerBytes,
-    purpose: 'an app server asks what became of a push',
-    ...proto(event.PushStatusRequested),
-  }),
   reportSubmitted: topic<'report.submitted', ReportSubmittedJson>({
     name: 'report.submitted',
     payload: 'ReportSubmittedJson',
@@ -308,94 +283,5 @@ export const topics = {
   webhookRetry10s: webhookRetry('webhook.retry.10s', 0),
   webhookRetry60s: webhookRetry('webhook.retry.60s', 1),
   webhookRetry600s: webhookRetry('webhook.retry.600s', 2),
-  requestLogin: topic<'request.login', event.ILoginRequested>({
-    name: 'request.login',
-    payload: 'LoginRequested',
-    key: ({ origin }) => String(origin.user_id),
-    partitions: 'busy',
-    retention_ms: day_ms,
-    maxMessageBytes: answerBytes,
-    purpose: 'logins and logouts; the offset is the login number',
-    ...proto(event.LoginRequested),
-  }),
-  requestQuery: topic<'request.query', event.IQueryRequested>({
-    name: 'request.query',
-    payload: 'QueryRequested',
-    key: ({ origin }) => String(origin.user_id),
-    partitions: 'busy',
-    retention_ms: day_ms,
-    maxMessageBytes: answerBytes,
-    purpose: 'sessions, history, latest id, messages by id, receipts, sync',
-    ...proto(event.QueryRequested),
-  }),
-  requestRead: topic<'request.read', event.IReadRequested>({
-    name: 'request.read',
-    payload: 'ReadRequested',
-    key: ({ read }) => conversationOf(read.user_id, read.session_id),
-    partitions: 'busy',
-    retention_ms: day_ms,
-    maxMessageBytes: answerBytes,
-    purpose: 'a user has read a conversation up to a message',
-    ...proto(event.ReadRequested),
-  }),
-  requestSession: topic<'request.session', event.ISessionRequested>({
-    name: 'request.session',
-    payload: 'SessionRequested',
-    key: ({ update }) => String(update.user_id),
-    partitions: 'busy',
-    retention_ms: day_ms,
-    maxMessageBytes: answerBytes,
-    purpose: 'a user pins, mutes, deletes or annotates one of their sessions',
-    ...proto(event.SessionRequested),
-  }),
-  requestUser: topic<'request.user', event.IUserRequested>({
-    name: 'request.user',
-    payload: 'UserRequested',
-    key: ({ origin }) => String(origin.user_id),
-    partitions: 2,
-    retention_ms: day_ms,
-    maxMessageBytes: answerBytes,
-    purpose: "an app server's call about users",
-    ...proto(event.UserRequested),
-  }),
-  requestFile: topic<'request.file', event.IFileRequested>({
-    name: 'request.file',
-    payload: 'FileRequested',
-    key: () => null,
-    partitions: 2,
-    retention_ms: day_ms,
-    maxMessageBytes: answerBytes,
-    purpose: 'a call about files: who uploaded one, who may see one',
-    ...proto(event.FileRequested),
-  }),
-  requestGroup: topic<'request.group', event.IGroupRequested>({
-    name: 'request.group',
-    payload: 'GroupRequested',
-    key: groupRequestKey,
-    partitions: 'busy',
-    retention_ms: day_ms,
-    maxMessageBytes: answerBytes,
-    purpose: 'a command or question about groups',
-    ...proto(event.GroupRequested),
-  }),
-  requestContact: topic<'request.contact', event.IContactRequested>({
-    name: 'request.contact',
-    payload: 'ContactRequested',
-    key: contactRequestKey,
-    partitions: 'busy',
-    retention_ms: day_ms,
-    maxMessageBytes: answerBytes,
-    purpose: 'a command or question about friends and blocklists',
-    ...proto(event.ContactRequested),
-  }),
-  requestOrg: topic<'request.org', event.IOrgRequested>({
-    name: 'request.org',
-    payload: 'OrgRequested',
-    key: orgRequestKey,
-    partitions: 'busy',
-    retention_ms: day_ms,
-    maxMessageBytes: answerBytes,
-    purpose: 'an import of the org tree, in order, or a question about it',
-    ...proto(event.OrgRequested),
-  }),
+  ...requestTopics,
 } as const

@@ -3,8 +3,8 @@
  * is on this machine: nobody is handed a token anywhere else.
  */
 import type { FastifyRequest } from 'fastify'
-import { isLoopback } from '../../../schemas/config.js'
 import { demoUsers } from '../../../schemas/demo.js'
+import { isLoopback } from '../../../schemas/setting.js'
 import type { Calls } from '../calls.js'
 import { Fault } from '../faults.js'
 import type { Api, Rest } from '../rest.js'
