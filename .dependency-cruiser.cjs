@@ -119,11 +119,11 @@ module.exports = {
       severity: 'error',
       from: {
         pathNot: [
-          '^(main|compose|wiring|ops)\\.ts$',
+          '^(main|compose|setup|wiring|ops)\\.ts$',
           '^(proto|schemas|gateway|workers|infra|ops|test|bench)/',
         ],
       },
-      to: { path: '^(infra/|(main|compose|wiring|ops)\\.ts$)' },
+      to: { path: '^(infra/|(main|compose|setup|wiring|ops)\\.ts$)' },
     },
     {
       name: 'nobody-imports-test',

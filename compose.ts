@@ -3,12 +3,11 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Redis } from 'ioredis'
 import type pg from 'pg'
-import { type Gateway, startGateway } from './gateway/main.js'
+import { startGateway } from './gateway/main.js'
 import { createCertificate } from './infra/certificate.js'
 import { createSchedule } from './infra/cron.js'
 import { createFileStore, createGateFiles } from './infra/files/store.js'
 import { createBus, type MeasuredBus } from './infra/kafka/bus.js'
-import { createInspection } from './infra/kafka/inspection.js'
 import { measureOutside, observeBus } from './infra/metrics/measures.js'
 import { createMetrics, type ProcessMetrics } from './infra/metrics/metrics.js'
 import { type OpsServer, startOpsServer } from './infra/metrics/ops-server.js'
@@ -16,7 +15,6 @@ import { createPartChecks } from './infra/metrics/parts.js'
 import { readPageFiles } from './infra/page-files.js'
 import { isEventFault, isTooMuch } from './infra/postgres/errors.js'
 import { createUnusedFiles } from './infra/postgres/files.js'
-import { migrate } from './infra/postgres/migrate.js'
 import { createPool } from './infra/postgres/pool.js'
 import { createPushAging } from './infra/postgres/pushes.js'
 import { createRedis } from './infra/redis/client.js'
@@ -30,50 +28,13 @@ import { releaseVersion } from './infra/release.js'
 import { createTokenSigner } from './infra/tokens.js'
 import type { Config } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
-import { fullName } from './schemas/topics.js'
-import { allTopics, busSettings, isWanted, topicDelay, workerPorts } from './wiring.js'
+import { allRoles, busSettings, isWanted, patiently, topicDelay } from './setup.js'
+import { workerPorts } from './wiring.js'
 import { startFileSweep } from './workers/file-sweep.js'
 import type { Frame } from './workers/kit/runner.js'
 import { allWorkers, isWorkerRole, startWorkers, type WorkerRole, workerRoles } from './workers/main.js'
 import { startPresenceSweep } from './workers/presence.js'
 import { startPushAging } from './workers/push-aging.js'
-
-/** Migrations and topics: what must be there before any role starts. `say` gets a line per step. */
-export async function setUp(config: Config, log: Logger, say: (line: string) => void): Promise<void> {
-  const ran = await migrate(config.DATABASE_URL, log)
-  say(`database: ${ran.length === 0 ? 'up to date' : `migrated (${ran.join(', ')})`}`)
-  const bus = await createBus(busSettings(config, log))
-  try {
-    const made = await bus.ensureTopics(allTopics(config))
-    say(`topics: ${made.length === 0 ? 'all there' : `${made.length} made`}`)
-    await beginWebhooks(config, log)
-  } finally {
-    await bus.close()
-  }
-}
-
-/** A webhook that is set for the first time is told what happens from now on, not all that the topics still hold. */
-async function beginWebhooks(config: Config, log: Logger): Promise<void> {
-  if (!isWanted(config, 'webhooks')) return
-  const inspection = await createInspection(busSettings(config, log))
-  try {
-    for (const { name, consumes } of workerRoles.webhooks) {
-      const [group, topic] = [config.TOPIC_PREFIX + name, fullName(config.TOPIC_PREFIX, consumes)]
-      // Brokers that have just started do not know yet which of them looks after the group.
-      await patiently(`group ${group}`, log, async () => {
-        if ((await inspection.committed(group, topic)).size > 0) return
-        const ends = await inspection.ends(topic)
-        await inspection.moveGroup(
-          group,
-          topic,
-          new Map(ends.map(({ partition, high }) => [partition, high])),
-        )
-      })
-    }
-  } finally {
-    await inspection.close()
-  }
-}
 
 /** What is outside, opened once per process; PostgreSQL only where a worker runs. */
 interface Outside {
@@ -93,20 +54,6 @@ export interface RunningProcess {
   announce(): Promise<void>
   /** Drains the gateway, finishes the workers' batches, closes everything. */
   stop(): Promise<void>
-}
-
-const retryStart_ms = 1_000
-
-/** Parts that are not up yet are waited for: they may start later than we do. */
-async function patiently<T>(what: string, log: Logger, attempt: () => Promise<T>): Promise<T> {
-  for (let first = true; ; first = false) {
-    try {
-      return await attempt()
-    } catch (error) {
-      if (first) log.warn({ error }, `waiting for ${what}`)
-      await new Promise((resolve) => setTimeout(resolve, retryStart_ms))
-    }
-  }
 }
 
 async function openOutside(
@@ -150,10 +97,8 @@ const workerFrame = (config: Config, { bus }: Outside, metrics: ProcessMetrics, 
   observe: observeBatches(metrics),
 })
 
-/** Every role but the gateway. */
-const otherRoles = [...Object.keys(workerRoles), 'presence']
 /** Without these nothing works; the business's webhooks are told later what they missed. */
-const neededRoles = otherRoles.filter((role) => role !== 'webhooks')
+const neededRoles = allRoles.filter((role) => role !== 'gateway' && role !== 'webhooks')
 
 async function openGateway(
   config: Config,
@@ -280,9 +225,6 @@ async function startOps(config: Config, metrics: ProcessMetrics, life: Life): Pr
   })
 }
 
-/** Every role that there is. */
-export const allRoles = ['gateway', ...otherRoles]
-
 /**
  * Starts these roles in this process.
  * @param onFenced a newer gateway has this one's id: the process should end
@@ -300,7 +242,10 @@ export async function startProcess(
   const outside = await openOutside(config, roles.some(isWorkerRole), metrics, log)
   const { bus, redis, pool } = outside
   life.parts = createPartChecks(outside)
-  const parts = await startWorkerRoles(config, roles, outside, metrics, log)
+  const [parts, gateway] = await Promise.all([
+    startWorkerRoles(config, roles, outside, metrics, log),
+    roles.includes('gateway') ? openGateway(config, outside, metrics, log, onFenced) : undefined,
+  ])
   const heartbeats = startHeartbeats({
     redis,
     keys: redisKeys(config.TOPIC_PREFIX),
@@ -309,9 +254,6 @@ export async function startProcess(
     ...(pool === undefined ? {} : { database: async () => (await pool.query('SELECT 1')).rowCount === 1 }),
     log,
   })
-  const gateway: Gateway | undefined = roles.includes('gateway')
-    ? await openGateway(config, outside, metrics, log, onFenced)
-    : undefined
   const isReady = () => !stopping && parts.every((part) => part.isReady()) && (gateway?.isReady() ?? true)
   let stopping = false
   life.isReady = isReady

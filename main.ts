@@ -3,10 +3,11 @@
  * `--setup` migrates the database and makes the topics, then exits.
  */
 import { parseArgs } from 'node:util'
-import { allRoles, type RunningProcess, setUp, startProcess } from './compose.js'
+import type { RunningProcess } from './compose.js'
 import { createLogger } from './infra/log/logger.js'
 import { type Config, ConfigError, readConfig } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
+import { allRoles, setUp } from './setup.js'
 
 const readyPoll_ms = 50
 /** A stop that takes longer than this ends the process anyway; what is unfinished comes again. */
@@ -18,7 +19,7 @@ const tell = (message: object): void => {
 }
 
 /** The roles asked for. @throws ConfigError that names an unknown one */
-function rolesOf(config: Config, asked: string | undefined): string[] {
+function rolesOf(config: Config, asked: string | undefined): readonly string[] {
   const names = asked === undefined ? config.ROLES : asked.split(',')
   const unknown = names.filter((name) => name !== 'all' && !allRoles.includes(name))
   if (unknown.length > 0)
@@ -57,6 +58,8 @@ async function serve(config: Config, roles: readonly string[], log: Logger): Pro
   process.on('disconnect', () => stop('the supervisor is gone'))
   if (isOrphan()) stop('the supervisor is gone')
 
+  // Loaded only here: the setup needs a third of it.
+  const { startProcess } = await import('./compose.js')
   const started = await startProcess(config, roles, log, onFenced)
   running = started
   const { addresses, metricsPort } = started

@@ -23,7 +23,8 @@ import type { Report } from './ops/report.js'
 import { topicLag } from './ops/topic-lag.js'
 import { type Config, ConfigError, readConfig } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
-import { allTopics, busSettings, deliveryPorts, topicDelay, workersOf } from './wiring.js'
+import { allTopics, busSettings, topicDelay, workersOf } from './setup.js'
+import { deliveryPorts } from './wiring.js'
 import { delivery } from './workers/delivery.worker.js'
 
 /** What cannot be reached is said once, as the error of the command. */

@@ -1,8 +1,6 @@
-/** What every program of ours wires alike: the brokers, the topics, and the ports of the workers on PostgreSQL and Redis. */
-import { hostname } from 'node:os'
+/** The ports of the workers, on PostgreSQL and Redis. */
 import type { Redis } from 'ioredis'
 import type pg from 'pg'
-import type { BusSettings } from './infra/kafka/bus.js'
 import { measurePushes } from './infra/metrics/measures.js'
 import { createContactChanges, createContactDirectory } from './infra/postgres/contacts.js'
 import { createAckStore, createDeliveryStates, createMessageReader } from './infra/postgres/deliveries.js'
@@ -41,68 +39,13 @@ import { createRobotCaller } from './infra/robots/webhook.js'
 import { createTokenSigner } from './infra/tokens.js'
 import { createBeforeSend } from './infra/webhooks/before-send.js'
 import { createEventSink } from './infra/webhooks/events.js'
-import type { TopicSettings } from './schemas/bus.js'
 import type { Config } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
 import type { Metrics } from './schemas/metrics.js'
-import { type AnyTopic, deadLetterSettings, topicSettings, topics } from './schemas/topics.js'
-import { addressFor, tellsEvents } from './schemas/webhook-settings.js'
-import type { AnyWorker } from './workers/kit/worker.js'
-import { allWorkers, type WorkerPorts, type WorkerRole, workerRoles } from './workers/main.js'
+import { addressFor } from './schemas/webhook-settings.js'
+import type { WorkerPorts, WorkerRole } from './workers/main.js'
 import type { Notifier } from './workers/ports/push.js'
 import type { BeforeSend, EventSink } from './workers/ports/webhooks.js'
-
-/** How the brokers are reached. */
-export const busSettings = (config: Config, log: Logger): BusSettings => ({
-  brokers: config.KAFKA_BROKERS,
-  ...(config.KAFKA_TLS ? { tls: true } : {}),
-  ...(config.KAFKA_SASL_MECHANISM === undefined
-    ? {}
-    : {
-        sasl: {
-          mechanism: config.KAFKA_SASL_MECHANISM,
-          username: config.KAFKA_SASL_USERNAME ?? '',
-          password: config.KAFKA_SASL_PASSWORD ?? '',
-        },
-      }),
-  clientId: `coffeechat-${hostname()}-${process.pid}`,
-  prefix: config.TOPIC_PREFIX,
-  replication: config.TOPIC_REPLICATION,
-  log,
-})
-
-/** Whether a role has anything to do under these settings. */
-export const isWanted = (config: Config, role: string): boolean => role !== 'webhooks' || tellsEvents(config)
-
-/** The workers that these settings want. */
-export const workersOf = (config: Config): readonly AnyWorker[] =>
-  (Object.keys(workerRoles) as WorkerRole[])
-    .filter((role) => isWanted(config, role))
-    .flatMap((role): readonly AnyWorker[] => workerRoles[role])
-
-/** What has to be there: all topics of the catalogue but the gates' own, and the dead letters of each worker. */
-export function allTopics(config: Config): TopicSettings[] {
-  const { TOPIC_PREFIX: prefix, TOPIC_PARTITIONS: partitions } = config
-  const workers = workersOf(config)
-  const idle: readonly AnyTopic[] = allWorkers
-    .filter((each) => !workers.includes(each))
-    .map((each) => each.consumes)
-  const catalogue: AnyTopic[] = Object.values(topics).filter(
-    (each: AnyTopic) => each !== topics.gateOutbound && (each.external !== undefined || !idle.includes(each)),
-  )
-  return [
-    ...catalogue.map((each) => topicSettings(each, prefix, partitions)),
-    ...workers.map((worker) => deadLetterSettings(worker.consumes, worker.name, prefix)),
-  ]
-}
-
-/** Delay of a topic whose records fall due later, ms. */
-export function topicDelay(config: Config, { delay, delays }: AnyTopic): number | undefined {
-  if (delay === undefined) return undefined
-  if (delays === 'webhook') return config.WEBHOOK_RETRY_DELAYS_MS[delay]
-  if (delays === 'push') return config.PUSH_RETRY_DELAYS_MS[delay]
-  return (delays === 'robot' ? config.ROBOT_RETRY_DELAYS_MS : config.DELIVERY_CHECK_DELAYS_MS)[delay]
-}
 
 /** By how much a delivery check may come late and still find flushed acks in Redis. */
 const checkSlack_ms = 2_000

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 
 const sources =
-  'main.ts compose.ts wiring.ts ops.ts proto schemas gateway workers infra ops client chat test bench'.split(
+  'main.ts compose.ts setup.ts wiring.ts ops.ts proto schemas gateway workers infra ops client chat test bench'.split(
     ' ',
   )
 

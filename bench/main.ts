@@ -132,6 +132,7 @@ async function measureAll(frame: Frame, options: Options): Promise<number> {
     install: false,
     watchContainers: frame.guard.watchContainers,
   })
+  await backing.up
   const rows: Row[] = []
   const bench: Bench = {
     frame,

@@ -23,7 +23,10 @@ const groupTimes = { sessionTimeout: 8_000, rebalanceTimeout: 12_000 }
 /** A member that leaves leaves its partitions alone until the others' next heartbeat. */
 const heartbeat_ms = { usual: 1_000, delayed: 300 }
 /** Small enough that a batch is handled well within a heartbeat; a larger record still comes, alone. */
-const fetchSizes = { minBytes: 1, maxBytesPerPartition: 512 * 1024, maxWaitTimeInMs: 250 }
+const fetchSizes = { minBytes: 1, maxBytesPerPartition: 512 * 1024 }
+/** The first look only has to tell whether there is anything: until its answer the consumer is not ready. */
+const firstWait_ms = 20
+const usualWait_ms = 250
 /**
  * Of a consumer that has found nothing for a while: dozens of them, each asking four times a second, kept a fifth of a
  * core busy. A record still comes at once; only a rebalance and a stop may take this much longer.
@@ -117,7 +120,7 @@ const seekTo = (kafka: KafkaConsumer, { topic, partition, offset }: TopicPartiti
 function waitAfter({ life, options }: Context, answers: readonly FetchAnswer[]): number {
   life.emptyFetches = answers.every(({ empty }) => empty) ? life.emptyFetches + 1 : 0
   const inNoHurry = options.onIdle === undefined && options.delayMs === undefined
-  return inNoHurry && life.emptyFetches >= quiet.afterFetches ? quiet.maxWait_ms : fetchSizes.maxWaitTimeInMs
+  return inNoHurry && life.emptyFetches >= quiet.afterFetches ? quiet.maxWait_ms : usualWait_ms
 }
 
 function onFetched(context: Context, since: number, answers: readonly FetchAnswer[]): number {
@@ -254,6 +257,7 @@ async function connect(parts: ConsumerParts, options: ConsumerOptions): Promise<
     ...groupTimes,
     heartbeatInterval: options.delayMs === undefined ? heartbeat_ms.usual : heartbeat_ms.delayed,
     ...fetchSizes,
+    maxWaitTimeInMs: firstWait_ms,
     ...(options.relaxed ? relaxedFetch : {}),
     allowAutoTopicCreation: false,
     // Otherwise one that crashes while it stops starts again.

@@ -7,6 +7,7 @@ import {
   findJava,
   findMaven,
   installTools,
+  type Java,
   type PartName,
   type Surroundings,
 } from './fetch.js'
@@ -35,10 +36,12 @@ export interface Backing {
   redis: string
   /** Where PostgreSQL lives when that is not DATA_DIR. */
   postgresFolder: string | undefined
+  /** Resolves once all of them serve. Rejects with CannotStart where one does not come up. */
+  up: Promise<void>
 }
 
 interface Sources {
-  java: string | undefined
+  java: Java | undefined
   /** Parts that run in a container, for want of Java or Maven. */
   inDocker: ReadonlySet<PartName>
 }
@@ -101,8 +104,9 @@ async function choosePorts(folder: DataFolder) {
 }
 
 /**
- * Brings up what is not given, all at once, and keeps it running.
- * @throws CannotStart when a tool is missing or a part does not come up
+ * Brings up what is not given, all at once, and keeps it running. Resolves when PostgreSQL serves, which is up
+ * long before Kafka: `up` tells of all.
+ * @throws CannotStart when a tool is missing or PostgreSQL does not come up
  */
 export async function startBacking(
   given: Given,
@@ -124,7 +128,8 @@ export async function startBacking(
   async function kafka(): Promise<void> {
     if (inDocker.has('kafka')) return keep(contain(await kafkaContainer(folder, ports)))
     const jars = await fetchPart('kafka', frame)
-    await keep(await kafkaProgram({ java: java ?? 'java', jars }, folder.path, ports, env))
+    if (java === undefined) throw new CannotStart('There is no Java for Kafka.')
+    await keep(await kafkaProgram({ java, jars }, folder.path, ports, env))
   }
   async function redis(): Promise<void> {
     if (inDocker.has('redis')) return keep(contain(await redisContainer(folder, ports.redis)))
@@ -136,15 +141,16 @@ export async function startBacking(
     await keep(made.program)
     return made
   }
-  const [made] = await Promise.all([
-    given.postgres ? undefined : database(),
-    given.kafka ? undefined : kafka(),
-    given.redis ? undefined : redis(),
-  ])
+  const serves = given.postgres ? undefined : database()
+  const rest = [given.kafka ? undefined : kafka(), given.redis ? undefined : redis()]
+  const up = Promise.all([serves, ...rest]).then(() => undefined)
+  up.catch(() => {}) // it is for whoever waits for it
+  const made = await serves
   return {
     kafka: given.kafka || `127.0.0.1:${ports.kafka}`,
     postgres: given.postgres || made?.url || '',
     redis: given.redis || `redis://127.0.0.1:${ports.redis}`,
     postgresFolder: made?.elsewhere,
+    up,
   }
 }

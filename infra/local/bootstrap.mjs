@@ -112,7 +112,7 @@ function filesUnder(folder) {
 function sourcesHash() {
   const files = sourceRooms.flatMap((room) => filesUnder(join(root, room))).filter(isSource)
   const hash = createHash('sha256')
-  const single = ['main.ts', 'compose.ts', 'wiring.ts', 'ops.ts', 'tsconfig.json'].map((name) =>
+  const single = ['main.ts', 'compose.ts', 'setup.ts', 'wiring.ts', 'ops.ts', 'tsconfig.json'].map((name) =>
     join(root, name),
   )
   for (const file of [...single, ...files.sort()]) {

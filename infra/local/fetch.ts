@@ -21,13 +21,19 @@ const leastJava = 17
 /** How the register treats a program that ends by itself. */
 const task = { name: undefined, rank: 'ours', signal: 'SIGTERM' } as const
 
-/** Path of a Java that is new enough; undefined when there is none. */
-export async function findJava(env: NodeJS.ProcessEnv): Promise<string | undefined> {
+export interface Java {
+  readonly path: string
+  /** All that it says of itself. */
+  readonly version: string
+}
+
+/** A Java that is new enough; undefined when there is none. */
+export async function findJava(env: NodeJS.ProcessEnv): Promise<Java | undefined> {
   const java = env.JAVA_HOME ? join(env.JAVA_HOME, 'bin', 'java') : 'java'
   try {
     const { stderr } = await promisify(execFile)(java, ['-version'])
     const version = Number(/version "(\d+)/.exec(stderr)?.[1])
-    return version >= leastJava ? java : undefined
+    return version >= leastJava ? { path: java, version: stderr } : undefined
   } catch {
     return undefined
   }

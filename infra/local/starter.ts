@@ -90,11 +90,13 @@ async function bringUp(frame: Frame, command: Command, config: Config): Promise<
     install: command.install,
     watchContainers: guard.watchContainers,
   })
-  say(`Kafka, PostgreSQL and Redis are up (${seconds(Date.now() - frame.begun)})`)
-
   const settings = childSettings(frame, config, backing, folder.path)
   const launchpad: Launchpad = { root, dataDir: folder.path, env: settings, register }
-  await runSetup(launchpad)
+  const up = backing.up.then(() =>
+    say(`Kafka, PostgreSQL and Redis are up (${seconds(Date.now() - frame.begun)})`),
+  )
+  // it waits for Kafka itself: by then it is loaded and the database is done
+  await Promise.all([up, runSetup(launchpad)])
   await startOurs(frame, launchpad, listeners, processesOf(config, command), backing)
 
   await welcome(frame, command, config, listeners, launchpad)
@@ -115,16 +117,18 @@ async function welcome(
   const gateway = config.ROLES.includes('all') || config.ROLES.includes('gateway')
   const demo = gateway && config.PROFILE === 'local' && settings.EXPOSE !== 'true' && !command.expose
   const api = { http: listeners.http(), secure: config.TLS_CERT !== undefined, apiKey: firstKey(settings) }
-  const [users, robot] = demo
-    ? await Promise.all([demoUsersOf(api), startEchoRobot(launchpad, shutdown.asked)])
-    : [[]]
+  const echo = async () => {
+    const robot = await startEchoRobot(launchpad, shutdown.asked)
+    return robot && registerRobot(api, robot)
+  }
+  const [users, robot] = demo ? await Promise.all([demoUsersOf(api), echo()]) : [[]]
   say(
     banner({
       tcp: listeners.tcp(),
       api,
       moved: listeners.moved(),
       users,
-      robot: robot && (await registerRobot(api, robot)),
+      robot,
       showKey: config.PROFILE === 'local',
       logs: join(folder.path, 'logs'),
       localFile: localFilePath(folder.path),

@@ -71,6 +71,7 @@ export async function runTests(launch: Launch): Promise<void> {
       install: false,
       watchContainers: frame.guard.watchContainers,
     })
+    await backing.up
     say(`Kafka, PostgreSQL and Redis are up (${seconds(Date.now() - launch.begun)})`)
     const runner = [
       '--test',

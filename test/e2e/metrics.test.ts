@@ -1,8 +1,8 @@
 /** Every process gives health and figures, and the figures say what went on. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { allRoles } from '../../compose.js'
 import { exposedName, type MetricName, metrics } from '../../schemas/metrics.js'
+import { allRoles } from '../../setup.js'
 import { createCrowd } from '../helpers/crowd.js'
 import { type System, type SystemProcess, startSystem } from '../helpers/system.js'
 import { conditionHolds } from '../helpers/wait.js'

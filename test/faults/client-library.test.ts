@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { allRoles } from '../../compose.js'
+import { allRoles } from '../../setup.js'
 import { type ClientCrowd, createClients, type Told } from '../helpers/clients.js'
 import { type System, startSystem } from '../helpers/system.js'
 import { until } from '../helpers/until.js'

@@ -1,8 +1,8 @@
 /** A group crosses the limit of write diffusion, up and down, while members write and the fan-out is killed: nobody can tell. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { allRoles } from '../../compose.js'
 import { CIM } from '../../proto/index.js'
+import { allRoles } from '../../setup.js'
 import { type Correspondent, createCorrespondent } from '../helpers/correspondent.js'
 import { connectDevice, type Device } from '../helpers/device.js'
 import { pullAll } from '../helpers/pull.js'

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict'
 import { after, before, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { allRoles } from '../../compose.js'
+import { allRoles } from '../../setup.js'
 import { createCimLine, hasCim } from '../helpers/cim-member.js'
 import { deadLetters } from '../helpers/dead-letters.js'
 import { groupViolations } from '../helpers/group-checker.js'

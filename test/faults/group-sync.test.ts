@@ -1,8 +1,8 @@
 /** kill -9 on what groups are read through: syncs skip and double nothing, unread counts stay exact (I6). */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { allRoles } from '../../compose.js'
 import { CIM } from '../../proto/index.js'
+import { allRoles } from '../../setup.js'
 import { type Correspondent, createCorrespondent } from '../helpers/correspondent.js'
 import { connectDevice, type Device } from '../helpers/device.js'
 import { rowsOf } from '../helpers/rows.js'

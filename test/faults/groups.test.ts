@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { allRoles } from '../../compose.js'
+import { allRoles } from '../../setup.js'
 import type { Answer } from '../helpers/api.js'
 import { type Crowd, createCrowd } from '../helpers/crowd.js'
 import { rowsOf } from '../helpers/rows.js'

@@ -1,7 +1,7 @@
 /** kill -9 on our own processes: one after the other, then all at once. One process per role. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { allRoles } from '../../compose.js'
+import { allRoles } from '../../setup.js'
 import { type Correspondence, openCorrespondence } from '../helpers/correspondence.js'
 import { randomNumbers } from '../helpers/random.js'
 import { type System, startSystem } from '../helpers/system.js'

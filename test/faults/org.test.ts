@@ -1,7 +1,7 @@
 /** kill -9 of the org worker amid imports: what was answered makes one story, and the last tree stands. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { allRoles } from '../../compose.js'
+import { allRoles } from '../../setup.js'
 import { randomNumbers } from '../helpers/random.js'
 import { type System, startSystem } from '../helpers/system.js'
 

@@ -4,7 +4,7 @@
  */
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { allRoles } from '../../compose.js'
+import { allRoles } from '../../setup.js'
 import { type Correspondence, openCorrespondence } from '../helpers/correspondence.js'
 import { randomNumbers } from '../helpers/random.js'
 import { type System, startSystem } from '../helpers/system.js'

@@ -1,0 +1,133 @@
+/** The brokers, and what has to be there on them and in the database before any role starts. */
+import { hostname } from 'node:os'
+import { type BusSettings, createBus } from './infra/kafka/bus.js'
+import { createInspection } from './infra/kafka/inspection.js'
+import { migrate } from './infra/postgres/migrate.js'
+import type { TopicSettings } from './schemas/bus.js'
+import type { Config } from './schemas/config.js'
+import type { Logger } from './schemas/log.js'
+import { type AnyTopic, deadLetterSettings, fullName, topicSettings, topics } from './schemas/topics.js'
+import { tellsEvents } from './schemas/webhook-settings.js'
+import type { AnyWorker } from './workers/kit/worker.js'
+import { allWorkers, type WorkerRole, workerRoles } from './workers/main.js'
+
+/** Every role that there is. */
+export const allRoles: readonly string[] = ['gateway', ...Object.keys(workerRoles), 'presence']
+
+/** How the brokers are reached. */
+export const busSettings = (config: Config, log: Logger): BusSettings => ({
+  brokers: config.KAFKA_BROKERS,
+  ...(config.KAFKA_TLS ? { tls: true } : {}),
+  ...(config.KAFKA_SASL_MECHANISM === undefined
+    ? {}
+    : {
+        sasl: {
+          mechanism: config.KAFKA_SASL_MECHANISM,
+          username: config.KAFKA_SASL_USERNAME ?? '',
+          password: config.KAFKA_SASL_PASSWORD ?? '',
+        },
+      }),
+  clientId: `coffeechat-${hostname()}-${process.pid}`,
+  prefix: config.TOPIC_PREFIX,
+  replication: config.TOPIC_REPLICATION,
+  log,
+})
+
+/** Whether a role has anything to do under these settings. */
+export const isWanted = (config: Config, role: string): boolean => role !== 'webhooks' || tellsEvents(config)
+
+/** The workers that these settings want. */
+export const workersOf = (config: Config): readonly AnyWorker[] =>
+  (Object.keys(workerRoles) as WorkerRole[])
+    .filter((role) => isWanted(config, role))
+    .flatMap((role): readonly AnyWorker[] => workerRoles[role])
+
+/** What has to be there: all topics of the catalogue but the gates' own, and the dead letters of each worker. */
+export function allTopics(config: Config): TopicSettings[] {
+  const { TOPIC_PREFIX: prefix, TOPIC_PARTITIONS: partitions } = config
+  const workers = workersOf(config)
+  const idle: readonly AnyTopic[] = allWorkers
+    .filter((each) => !workers.includes(each))
+    .map((each) => each.consumes)
+  const catalogue: AnyTopic[] = Object.values(topics).filter(
+    (each: AnyTopic) => each !== topics.gateOutbound && (each.external !== undefined || !idle.includes(each)),
+  )
+  return [
+    ...catalogue.map((each) => topicSettings(each, prefix, partitions)),
+    ...workers.map((worker) => deadLetterSettings(worker.consumes, worker.name, prefix)),
+  ]
+}
+
+/** Delay of a topic whose records fall due later, ms. */
+export function topicDelay(config: Config, { delay, delays }: AnyTopic): number | undefined {
+  if (delay === undefined) return undefined
+  if (delays === 'webhook') return config.WEBHOOK_RETRY_DELAYS_MS[delay]
+  if (delays === 'push') return config.PUSH_RETRY_DELAYS_MS[delay]
+  return (delays === 'robot' ? config.ROBOT_RETRY_DELAYS_MS : config.DELIVERY_CHECK_DELAYS_MS)[delay]
+}
+
+const retry_ms = 250
+/** Parts that start with us take this long at the most; then somebody wants to know what we wait for. */
+const tellAfter_ms = 10_000
+
+/**
+ * Parts that are not up yet are waited for: they may start later than we do.
+ * @throws what went wrong last, after `limit_ms`
+ */
+export async function patiently<T>(
+  what: string,
+  log: Logger,
+  attempt: () => Promise<T>,
+  limit_ms = Number.POSITIVE_INFINITY,
+): Promise<T> {
+  const begun = Date.now()
+  for (let told = false; ; await new Promise((resolve) => setTimeout(resolve, retry_ms)))
+    try {
+      return await attempt()
+    } catch (error) {
+      const waited_ms = Date.now() - begun
+      if (waited_ms > limit_ms) throw error
+      if (told || waited_ms < tellAfter_ms) continue
+      log.warn({ error }, `waiting for ${what}`)
+      told = true
+    }
+}
+
+const brokersWithin_ms = 60_000
+
+/** Migrations and topics: what must be there before any role starts. `say` gets a line per step. */
+export async function setUp(config: Config, log: Logger, say: (line: string) => void): Promise<void> {
+  const ran = await migrate(config.DATABASE_URL, log)
+  say(`database: ${ran.length === 0 ? 'up to date' : `migrated (${ran.join(', ')})`}`)
+  const bus = await patiently('Kafka', log, () => createBus(busSettings(config, log)), brokersWithin_ms)
+  try {
+    const made = await bus.ensureTopics(allTopics(config))
+    say(`topics: ${made.length === 0 ? 'all there' : `${made.length} made`}`)
+    await beginWebhooks(config, log)
+  } finally {
+    await bus.close()
+  }
+}
+
+/** A webhook that is set for the first time is told what happens from now on, not all that the topics still hold. */
+async function beginWebhooks(config: Config, log: Logger): Promise<void> {
+  if (!isWanted(config, 'webhooks')) return
+  const inspection = await createInspection(busSettings(config, log))
+  try {
+    for (const { name, consumes } of workerRoles.webhooks) {
+      const [group, topic] = [config.TOPIC_PREFIX + name, fullName(config.TOPIC_PREFIX, consumes)]
+      // Brokers that have just started do not know yet which of them looks after the group.
+      await patiently(`group ${group}`, log, async () => {
+        if ((await inspection.committed(group, topic)).size > 0) return
+        const ends = await inspection.ends(topic)
+        await inspection.moveGroup(
+          group,
+          topic,
+          new Map(ends.map(({ partition, high }) => [partition, high])),
+        )
+      })
+    }
+  } finally {
+    await inspection.close()
+  }
+}
