@@ -1,51 +1,13 @@
 /** The commands and questions about groups (spec 1, 0x0501 … 0x0530): checked here, served by the groups worker. */
-import {
-  type GroupArgumentsOf,
-  type GroupOperation,
-  groupOperations,
-} from '../../schemas/group-operations.js'
+import { groupOperations } from '../../schemas/group-operations.js'
 import { isGroupId } from '../../schemas/ids.js'
-import { type BodyOf, type CommandName, commands } from '../../schemas/packets.js'
 import { topics } from '../../schemas/topics.js'
-import { badRequest, beginRequest, originOf } from '../gate.js'
-import { isOwn, type Verb } from './verb.js'
+import { askingOn } from './asking.js'
+import type { Verb } from './verb.js'
 
-/** A packet that names its sender. */
-type AskingCommand = {
-  [Name in CommandName]: BodyOf<Name> extends { user_id: number } ? Name : never
-}[CommandName]
-
-/** The verb that asks the groups worker for an operation, with the arguments from the packet. */
-const asking =
-  <Name extends AskingCommand, O extends GroupOperation>(
-    name: Name,
-    operation: O,
-    argumentsOf: (body: BodyOf<Name>) => GroupArgumentsOf<O>,
-  ): Verb<Name> =>
-  (gate, connection, seq, body) => {
-    const { id: command_id } = commands[name]
-    const given = argumentsOf(body)
-    const fault = faultOf(operation, given)
-    if (fault !== undefined) return badRequest(gate, connection, command_id, seq, fault)
-    if (!isOwn(gate, connection, name, seq, (body as { user_id: number }).user_id)) return
-    const request = beginRequest(gate, connection, name, seq)
-    if (request === undefined) return
-    const event = {
-      origin: originOf(gate, connection, seq),
-      time: Date.now(),
-      operation,
-      arguments: JSON.stringify(given),
-      command_id,
-    }
-    gate.publisher.submit(topics.requestGroup, event, request)
-  }
-
-/** What no worker could use; undefined where it can. */
-function faultOf(operation: GroupOperation, given: object): string | undefined {
-  if ('group_id' in given && !isGroupId(Number(given.group_id))) return 'group_id is not that of a group'
-  const issue = groupOperations[operation].safeParse(given).error?.issues[0]
-  return issue && `${issue.path.join('.')}: ${issue.message}`
-}
+const asking = askingOn(topics.requestGroup, groupOperations, (given) =>
+  'group_id' in given && !isGroupId(Number(given.group_id)) ? 'group_id is not that of a group' : undefined,
+)
 
 /** What was not sent is null in a packet, and absent in an event. */
 const sent = <T extends object>(fields: T) =>
