@@ -175,8 +175,11 @@ test('a replay says how much it would deliver, then delivers that and nothing th
     const { would_deliver, would_skip } = await dry()
     return would_deliver === 1 && would_skip === 1
   })
-  const isQuiet = () => lagOf(operation).then((rows) => rows.every(({ lag }) => lag === 0))
-  await conditionHolds('the checks are over', isQuiet)
+  // Later checks are only of readers who were away at the first, as that of the first test is for more than a minute.
+  const firstChecks = `${system.prefix}delivery-check-5s`
+  const areChecked = async () =>
+    (await lagOf(operation)).some(({ group, lag }) => group === firstChecks && lag === 0)
+  await conditionHolds('the checks are over', areChecked)
   assert.match((await ops(system, 'replay delivery --from 10m --dry-run')).said, /Nothing was done/)
 
   const [acks, copies] = [reader.journal.length, late.journal.length]
