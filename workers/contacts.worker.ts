@@ -10,7 +10,7 @@ import {
   userListLimit,
 } from '../schemas/contact-operations.js'
 import { topics } from '../schemas/topics.js'
-import { httpAnswer } from './kit/answers.js'
+import { callIn, lookUp, unknownCall } from './kit/calls.js'
 import {
   type AskedOfContacts,
   answerContacts,
@@ -20,7 +20,7 @@ import {
   tellOwners,
 } from './kit/contact-answers.js'
 import { judgeContact } from './kit/contact-rules.js'
-import { defineWorker, reject, save } from './kit/worker.js'
+import { defineWorker, save } from './kit/worker.js'
 import type { ContactChanges, ContactDirectory, ContactOutcome, ContactRequest } from './ports/contacts.js'
 import type { Presence, PresentDevice } from './ports/presence.js'
 
@@ -50,22 +50,15 @@ export const contacts = defineWorker({
   produces: [topics.gateOutbound, topics.contactChanged],
 
   async load(events: readonly Requested[], ports: Ports): Promise<ReadonlyMap<Requested, FoundContacts>> {
-    const found = await Promise.all(
-      events.map(async (event) => {
-        const call = parsed(event)
-        const seen = typeof call === 'string' ? undefined : await look(call, ports.contacts)
-        return seen && ([event, seen] as const)
-      }),
-    )
-    return new Map(found.filter((each) => each !== undefined))
+    return lookUp(events, async (event) => {
+      const call = parsed(event)
+      return typeof call === 'string' ? undefined : look(call, ports.contacts)
+    })
   },
 
   decide(event, found) {
     const call = parsed(event)
-    if (typeof call === 'string') {
-      const message = 'this server does not know the operation or its arguments'
-      return [httpAnswer(event.origin, 500, { error: { code: 'INTERNAL', message } }), reject(call)]
-    }
+    if (typeof call === 'string') return unknownCall(event, call)
     const asked = { event, call }
     const seen = found.get(event)
     if (seen !== undefined) return [answerFound(asked, seen)]
@@ -91,14 +84,7 @@ export const contacts = defineWorker({
   ],
 })
 
-/** The call, or why it is none. */
-function parsed({ operation, arguments: json }: Requested): ContactCall | string {
-  try {
-    return parseContactCall(operation, json)
-  } catch (error) {
-    return (error as Error).message
-  }
-}
+const parsed = (event: Requested): ContactCall | string => callIn(event, parseContactCall)
 
 /** What a question finds; undefined for a change. */
 async function look(call: ContactCall, directory: ContactDirectory): Promise<FoundContacts | undefined> {

@@ -3,6 +3,7 @@ import type { coffeechat } from '../proto/index.js'
 import { type FileAnswer, type FileCall, parseFileCall } from '../schemas/files.js'
 import { topics } from '../schemas/topics.js'
 import { httpAnswer } from './kit/answers.js'
+import { callIn, httpRefusal } from './kit/calls.js'
 import { defineWorker, type EmitOf, reject, save } from './kit/worker.js'
 import type { FileChanges, FileDirectory, Reserved, StoredFile } from './ports/files.js'
 
@@ -38,7 +39,7 @@ export const files = defineWorker({
   decide(event, seen: ReadonlyMap<Requested, StoredFile>) {
     const call = parsed(event)
     if (typeof call === 'string')
-      return [refuse(event, 500, 'INTERNAL', 'this server does not know the call'), reject(call)]
+      return [httpRefusal(event, 500, 'INTERNAL', 'this server does not know the call'), reject(call)]
     if (call.operation === 'look') {
       const file = seen.get(event)
       return [file === undefined ? notFound(event) : ok(event, { file })]
@@ -58,34 +59,27 @@ export const files = defineWorker({
   saved({ event, call }: Row, result: Reserved | StoredFile | undefined) {
     if (result === undefined) return [notFound(event)]
     if (result === 'no-such-user')
-      return [refuse(event, 404, 'USER_NOT_FOUND', 'there is no such user, or it is deactivated', 'user_id')]
+      return [
+        httpRefusal(event, 404, 'USER_NOT_FOUND', 'there is no such user, or it is deactivated', 'user_id'),
+      ]
     if (result === 'quota-used')
       return [
-        refuse(event, 429, 'UPLOAD_QUOTA_USED', 'this user has uploaded too much within 24 hours', 'file'),
+        httpRefusal(
+          event,
+          429,
+          'UPLOAD_QUOTA_USED',
+          'this user has uploaded too much within 24 hours',
+          'file',
+        ),
       ]
     return [ok(event, call.operation === 'keep' ? { file: result as StoredFile } : (result as FileAnswer))]
   },
 })
 
-/** The call, or why it is none. */
-function parsed({ operation, arguments: json }: Requested): FileCall | string {
-  try {
-    return parseFileCall(operation, json)
-  } catch (error) {
-    return (error as Error).message
-  }
-}
+const parsed = (event: Requested): FileCall | string => callIn(event, parseFileCall)
 
 const ok = ({ origin }: Requested, answer: FileAnswer): Answer => httpAnswer(origin, 200, answer)
 
-const refuse = (
-  { origin }: Requested,
-  status: number,
-  code: string,
-  message: string,
-  field?: string,
-): Answer => httpAnswer(origin, status, { error: { code, message, ...(field ? { field } : {}) } })
-
 /** The same whether it is not there or not theirs: an id tells nothing to who may not see its file. */
 const notFound = (event: Requested): Answer =>
-  refuse(event, 404, 'FILE_NOT_FOUND', 'there is no such file, or it is not yours to see')
+  httpRefusal(event, 404, 'FILE_NOT_FOUND', 'there is no such file, or it is not yours to see')

@@ -6,13 +6,13 @@ import { createHash } from 'node:crypto'
 import { CIM, type coffeechat } from '../proto/index.js'
 import { type GroupCall, parseGroupCall } from '../schemas/group-operations.js'
 import { topics } from '../schemas/topics.js'
-import { httpAnswer } from './kit/answers.js'
+import { callIn, lookUp, unknownCall } from './kit/calls.js'
 import { type Asked, answerChange, answerQuestion, type Found, refuse } from './kit/group-answers.js'
 import { fanOut, report, tellMembers, usersToTell } from './kit/group-events.js'
 import { tellJoins, usersToAsk } from './kit/group-join-events.js'
 import { judge } from './kit/group-rules.js'
 import type { GroupLimits } from './kit/group-verdicts.js'
-import { defineWorker, reject, save } from './kit/worker.js'
+import { defineWorker, save } from './kit/worker.js'
 import type { GroupChanges, GroupDirectory, GroupOutcome, GroupRequest, Refusal } from './ports/groups.js'
 import type { Presence, PresentDevice } from './ports/presence.js'
 import type { NickNames } from './ports/users.js'
@@ -53,23 +53,16 @@ export const groups = defineWorker({
   produces: [topics.gateOutbound, topics.fanoutRequested, topics.messageStored],
 
   async load(events: readonly Requested[], { groups, groupLimits }: Ports): Promise<Loaded> {
-    const found = await Promise.all(
-      events.map(async (event) => {
-        const call = parsed(event)
-        return typeof call === 'string' || !isQuestion(call)
-          ? undefined
-          : ([event, await look({ event, call }, groups)] as const)
-      }),
-    )
-    return { found: new Map(found.filter((each) => each !== undefined)), limits: groupLimits }
+    const found = await lookUp(events, async (event) => {
+      const call = parsed(event)
+      return typeof call === 'string' || !isQuestion(call) ? undefined : look({ event, call }, groups)
+    })
+    return { found, limits: groupLimits }
   },
 
   decide(event, { found, limits }) {
     const call = parsed(event)
-    if (typeof call === 'string') {
-      const message = 'this server does not know the operation or its arguments'
-      return [httpAnswer(event.origin, 500, { error: { code: 'INTERNAL', message } }), reject(call)]
-    }
+    if (typeof call === 'string') return unknownCall(event, call)
     const asked = { event, call }
     const seen = found.get(event)
     if (seen !== undefined) return ['code' in seen ? refuse(asked, seen) : answerQuestion(asked, seen)]
@@ -88,14 +81,7 @@ export const groups = defineWorker({
   ],
 })
 
-/** The call, or why it is none. */
-function parsed({ operation, arguments: json }: Requested): GroupCall | string {
-  try {
-    return parseGroupCall(operation, json)
-  } catch (error) {
-    return (error as Error).message
-  }
-}
+const parsed = (event: Requested): GroupCall | string => callIn(event, parseGroupCall)
 
 const questions: readonly GroupCall['operation'][] = ['list', 'info', 'get', 'members', 'joins', 'own-joins']
 const isQuestion = ({ operation }: GroupCall): boolean => questions.includes(operation)

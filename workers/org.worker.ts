@@ -5,10 +5,10 @@
 import type { coffeechat } from '../proto/index.js'
 import { type OrgCall, parseOrgCall } from '../schemas/org-operations.js'
 import { topics } from '../schemas/topics.js'
-import { httpAnswer } from './kit/answers.js'
+import { callIn, lookUp, unknownCall } from './kit/calls.js'
 import { answerImport, answerOrg, type FoundInOrg, isPacket } from './kit/org-answers.js'
 import { faultOf, type ImportedOrg, judgeImport } from './kit/org-rules.js'
-import { defineWorker, type Place, reject, save } from './kit/worker.js'
+import { defineWorker, type Place, save } from './kit/worker.js'
 import type { OrgDirectory, OrgImport, OrgImports, OrgOutcome } from './ports/org.js'
 
 type Requested = coffeechat.event.IOrgRequested
@@ -31,22 +31,15 @@ export const org = defineWorker({
   eventsAtOnce: 32,
 
   async load(events: readonly Requested[], { org }: Ports): Promise<ReadonlyMap<Requested, FoundInOrg>> {
-    const found = await Promise.all(
-      events.map(async (event) => {
-        const call = parsed(event)
-        const seen = typeof call === 'string' ? undefined : await look(event, call, org)
-        return seen && ([event, seen] as const)
-      }),
-    )
-    return new Map(found.filter((each) => each !== undefined))
+    return lookUp(events, async (event) => {
+      const call = parsed(event)
+      return typeof call === 'string' ? undefined : look(event, call, org)
+    })
   },
 
   decide(event, found) {
     const call = parsed(event)
-    if (typeof call === 'string') {
-      const message = 'this server does not know the operation or its arguments'
-      return [httpAnswer(event.origin, 500, { error: { code: 'INTERNAL', message } }), reject(call)]
-    }
+    if (typeof call === 'string') return unknownCall(event, call)
     const seen = found.get(event)
     if (seen !== undefined) return [answerOrg(event, call, seen)]
     const imported = call.arguments as ImportedOrg
@@ -62,14 +55,7 @@ export const org = defineWorker({
   saved: ({ event }: Row, outcome: OrgOutcome) => [answerImport(event, outcome)],
 })
 
-/** The call, or why it is none. */
-function parsed({ operation, arguments: json }: Requested): OrgCall | string {
-  try {
-    return parseOrgCall(operation, json)
-  } catch (error) {
-    return (error as Error).message
-  }
-}
+const parsed = (event: Requested): OrgCall | string => callIn(event, parseOrgCall)
 
 /** What a question finds; undefined for an import. App servers see all, users what they are part of. */
 async function look(event: Requested, call: OrgCall, org: OrgDirectory): Promise<FoundInOrg | undefined> {

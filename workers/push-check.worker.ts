@@ -5,20 +5,12 @@
 import { coffeechat } from '../proto/index.js'
 import type { DeviceName } from '../schemas/ids.js'
 import { topics } from '../schemas/topics.js'
+import type { PushDeliveryPorts } from './kit/push-delivery.js'
 import { pushTo, toldUnreached, unreached } from './kit/pushes.js'
 import { defineWorker, emit, save } from './kit/worker.js'
-import type { PhoneDirectory, Presence } from './ports/presence.js'
-import type { Pushes, ReceiverChange, StoredPush } from './ports/pushes.js'
+import type { ReceiverChange, StoredPush } from './ports/pushes.js'
 
 import event = coffeechat.event
-
-interface Ports {
-  readonly pushes: Pushes
-  readonly presence: Presence
-  readonly phones: PhoneDirectory
-  /** ms */
-  readonly now: () => number
-}
 
 interface Loaded {
   readonly now: number
@@ -29,7 +21,7 @@ interface Loaded {
 
 type Check = event.IPushCheck
 
-async function loadOpen(checks: readonly Check[], { pushes, now }: Ports): Promise<Loaded> {
+async function loadOpen(checks: readonly Check[], { pushes, now }: PushDeliveryPorts): Promise<Loaded> {
   const asked = checks.flatMap(({ push_id, user_id }) =>
     (user_id ?? []).map((user) => ({ push_id, user_id: user })),
   )
@@ -54,7 +46,7 @@ export const pushCheck5s = defineWorker({
   consumes: topics.pushCheck5s,
   produces: [topics.gateOutbound, topics.pushCheck15s],
 
-  async load(checks, ports: Ports) {
+  async load(checks, ports: PushDeliveryPorts) {
     const loaded = await loadOpen(checks, ports)
     const present = await ports.presence.of([...loaded.open.values()].flat())
     return { ...loaded, present }
@@ -81,7 +73,7 @@ export const pushCheck15s = defineWorker({
   consumes: topics.pushCheck15s,
   produces: [topics.pushResult, topics.pushTriggered],
 
-  async load(checks, ports: Ports) {
+  async load(checks, ports: PushDeliveryPorts) {
     const loaded = await loadOpen(checks, ports)
     const toNotify = [...loaded.open].flatMap(([push_id, users]) =>
       loaded.pushes.get(push_id)?.offline === 'notify' ? users : [],
@@ -98,7 +90,8 @@ export const pushCheck15s = defineWorker({
     })
   },
 
-  save: (rows: readonly Row[], { pushes }: Ports) => pushes.settle(rows.map(({ change }) => change)),
+  save: (rows: readonly Row[], { pushes }: PushDeliveryPorts) =>
+    pushes.settle(rows.map(({ change }) => change)),
 
   saved: ({ push, change, phones, time }, isSettled: boolean) =>
     isSettled ? toldUnreached(push, change, phones, time) : [],

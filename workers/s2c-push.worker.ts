@@ -7,6 +7,7 @@ import { CIM } from '../proto/index.js'
 import { type AnswerTo, contentOf, type PushRequestJson } from '../schemas/business-events.js'
 import { topics } from '../schemas/topics.js'
 import { httpAnswer } from './kit/answers.js'
+import { errorBody } from './kit/calls.js'
 import { pushResult, pushToEveryone } from './kit/pushes.js'
 import { defineWorker, type EmitOf, emit, type Place, save } from './kit/worker.js'
 import type { GroupDirectory } from './ports/groups.js'
@@ -74,7 +75,7 @@ export const s2cPush = defineWorker({
       const reason = `there is no group ${group_id}`
       return [
         pushResult(request.push_id, undefined, 'rejected', { time, reason }),
-        ...answered(answer_to, 404, failure('GROUP_NOT_EXIST', reason)),
+        ...answered(answer_to, 404, errorBody('GROUP_NOT_EXIST', reason)),
       ]
     }
     return [save(rowOf(request, answer_to, loaded, place))]
@@ -89,7 +90,7 @@ export const s2cPush = defineWorker({
       const reason = 'this push_id names another push'
       return [
         pushResult(push_id, undefined, 'rejected', { time, reason }),
-        ...answered(answer_to, 409, failure('ERROR', reason)),
+        ...answered(answer_to, 409, errorBody('ERROR', reason)),
       ]
     }
     return [
@@ -172,8 +173,6 @@ function chunks(row: Row): EmitOf<Produced>[] {
   }
   return parts
 }
-
-const failure = (code: string, message: string) => ({ error: { code, message } })
 
 /** An app server's call is answered; a record on the bus is not. */
 function answered(answer_to: AnswerTo | undefined, status: number, body: object) {

@@ -2,12 +2,13 @@
 import { createHash } from 'node:crypto'
 import { CIM, type coffeechat } from '../proto/index.js'
 import { topics } from '../schemas/topics.js'
-import { type ErrorBody, parseUserCall, type UserAnswer, type UserCall } from '../schemas/user-operations.js'
+import { parseUserCall, type UserAnswer, type UserCall } from '../schemas/user-operations.js'
 import { httpAnswer } from './kit/answers.js'
+import { callIn, httpRefusal, lookUp, unknownCall } from './kit/calls.js'
 import { kickNotify } from './kit/kicks.js'
 import { presenceChanged } from './kit/presence-events.js'
 import { answerOfDesk, type DeskPorts, settingsKept } from './kit/push-desk.js'
-import { defineWorker, type EmitOf, reject, save } from './kit/worker.js'
+import { defineWorker, type EmitOf, save } from './kit/worker.js'
 import type { Presence, PresentDevice } from './ports/presence.js'
 import type {
   ChangeRequest,
@@ -74,10 +75,7 @@ export const users = defineWorker({
 
   decide(event, loaded) {
     const call = parsed(event)
-    if (typeof call === 'string') {
-      const body = errorBody('INTERNAL', 'this server does not know the operation or its arguments')
-      return [httpAnswer(event.origin, 500, body), reject(call)]
-    }
+    if (typeof call === 'string') return unknownCall(event, call)
     const change = changeOf(call)
     return change === undefined
       ? [answerFrom(event, call, loaded)]
@@ -93,29 +91,16 @@ export const users = defineWorker({
   ],
 })
 
-async function loadDesk(
+const loadDesk = (
   events: readonly Requested[],
   ports: DeskPorts,
-): Promise<ReadonlyMap<Requested, UserAnswer>> {
-  const answers = new Map<Requested, UserAnswer>()
-  await Promise.all(
-    events.map(async (event) => {
-      const call = parsed(event)
-      const answer = typeof call === 'string' ? undefined : await answerOfDesk(call, ports)
-      if (answer !== undefined) answers.set(event, answer)
-    }),
-  )
-  return answers
-}
+): Promise<ReadonlyMap<Requested, UserAnswer>> =>
+  lookUp(events, async (event) => {
+    const call = parsed(event)
+    return typeof call === 'string' ? undefined : answerOfDesk(call, ports)
+  })
 
-/** The call, or why it is none. */
-function parsed({ operation, arguments: json }: Requested): UserCall | string {
-  try {
-    return parseUserCall(operation, json)
-  } catch (error) {
-    return (error as Error).message
-  }
-}
+const parsed = (event: Requested): UserCall | string => callIn(event, parseUserCall)
 
 /** A repeated record is the same HTTP request; with an Idempotency-Key, another request is the same as well. */
 const requestOf = ({
@@ -218,21 +203,21 @@ function answerFrom(event: Requested, call: UserCall, { users, devices, desk }: 
   const found = desk.get(event)
   if (found !== undefined) return ok(event, 200, found)
   if (call.operation === 'deliveries')
-    return refuse(event, 404, 'MESSAGE_NOT_FOUND', `user ${user.user_id} sent no such message`)
+    return httpRefusal(event, 404, 'MESSAGE_NOT_FOUND', `user ${user.user_id} sent no such message`)
   return ok(event, 200, { user: userShown(user), token_version: user.token_version })
 }
 
 function answerCheck(event: Requested, version: number, user: User | undefined): Answer {
   if (user === undefined || user.token_version !== version)
-    return refuse(event, 401, 'UNAUTHORIZED', 'the token is not valid')
-  if (!user.active) return refuse(event, 403, 'USER_DEACTIVATED', 'this user is deactivated')
+    return httpRefusal(event, 401, 'UNAUTHORIZED', 'the token is not valid')
+  if (!user.active) return httpRefusal(event, 403, 'USER_DEACTIVATED', 'this user is deactivated')
   return ok(event, 200, {})
 }
 
 /** What was changed is answered from the change. */
 function answerAfter({ event, call }: Row, { kind, users }: ChangeResult): Answer {
   if (kind === 'key-reused')
-    return refuse(event, 409, 'IDEMPOTENCY_KEY_REUSED', 'this Idempotency-Key was used for another call')
+    return httpRefusal(event, 409, 'IDEMPOTENCY_KEY_REUSED', 'this Idempotency-Key was used for another call')
   if (call.operation === 'import') {
     const results = call.arguments.users.map(({ user_id }) => importResult(user_id, users))
     return ok(event, 200, { results })
@@ -240,7 +225,7 @@ function answerAfter({ event, call }: Row, { kind, users }: ChangeResult): Answe
   const [user] = users
   if (user === undefined)
     return call.operation === 'create'
-      ? refuse(event, 409, 'USER_EXISTS', 'there is a user with this id', 'user_id')
+      ? httpRefusal(event, 409, 'USER_EXISTS', 'there is a user with this id', 'user_id')
       : notFound(event)
   const status = call.operation === 'create' ? 201 : 200
   return ok(event, status, { user: userShown(user), token_version: user.token_version })
@@ -256,20 +241,8 @@ const importResult = (userId: number, created: readonly User[]) => {
 const ok = ({ origin }: Requested, status: number, answer: UserAnswer): Answer =>
   httpAnswer(origin, status, answer)
 
-const errorBody = (code: string, message: string, field?: string): ErrorBody => ({
-  error: { code, message, ...(field === undefined ? {} : { field }) },
-})
-
-const refuse = (
-  { origin }: Requested,
-  status: number,
-  code: string,
-  message: string,
-  field?: string,
-): Answer => httpAnswer(origin, status, errorBody(code, message, field))
-
 const notFound = (event: Requested): Answer =>
-  refuse(event, 404, 'USER_NOT_FOUND', `there is no user ${event.origin.user_id}`)
+  httpRefusal(event, 404, 'USER_NOT_FOUND', `there is no user ${event.origin.user_id}`)
 
 const userShown = (user: User) => ({
   user_id: String(user.user_id),

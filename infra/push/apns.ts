@@ -5,7 +5,7 @@
 import { importPKCS8, SignJWT } from 'jose'
 import type { Logger } from '../../schemas/log.js'
 import type { Notification, ProviderAnswer, PushAddress, PushProvider } from '../../workers/ports/push.js'
-import { reasonOf } from '../http-answers.js'
+import { reasonOf } from '../http-posts.js'
 import { jsonOf, retryAfterOf, wordOf } from './answers.js'
 import { fitted } from './fitted.js'
 import { createHttp2Client, type Http2Answer } from './http2.js'

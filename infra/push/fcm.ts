@@ -4,7 +4,7 @@
  */
 import type { Logger } from '../../schemas/log.js'
 import type { Notification, ProviderAnswer, PushAddress, PushProvider } from '../../workers/ports/push.js'
-import { reasonOf } from '../http-answers.js'
+import { reasonOf } from '../http-posts.js'
 import { jsonOf, retryAfterOf, wordOf } from './answers.js'
 import { fitted } from './fitted.js'
 import { createGoogleTokens, type ServiceAccount } from './google-tokens.js'

@@ -3,7 +3,7 @@
  * How the receiver checks them is in ../signed-post.ts; `idempotency-key` is the same at each attempt.
  */
 import type { Notification, ProviderAnswer, PushAddress, PushProvider } from '../../workers/ports/push.js'
-import { reasonOf } from '../http-answers.js'
+import { reasonOf } from '../http-posts.js'
 import { signedPost } from '../signed-post.js'
 import { retryAfterOf } from './answers.js'
 

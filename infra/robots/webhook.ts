@@ -5,7 +5,7 @@
  * or 204 (or nothing in a 2xx) where it has nothing to say.
  */
 import type { Patience, Question, RobotAnswer, RobotCaller, RobotHook } from '../../workers/ports/robots.js'
-import { readAtMost, reasonOf } from '../http-answers.js'
+import { contentOf, jsonOf, readAtMost, reasonOf } from '../http-posts.js'
 import { signedPost } from '../signed-post.js'
 
 export interface RobotCallerSettings {
@@ -133,17 +133,6 @@ const payloadOf = (question: Question) => ({
   time: question.time,
 })
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-/** `text` where it is UTF-8, `data` in base64 otherwise. */
-function contentOf(msg_data: Uint8Array): { text: string } | { data: string } {
-  try {
-    return { text: utf8.decode(msg_data) }
-  } catch {
-    return { data: Buffer.from(msg_data).toString('base64') }
-  }
-}
-
 const keyOf = (question: Question): string => `${question.conversation}:${question.server_msg_id}`
 
 function answerOf(bytes: Buffer | undefined, maxMessageBytes: number): RobotAnswer {
@@ -159,7 +148,7 @@ function answerOf(bytes: Buffer | undefined, maxMessageBytes: number): RobotAnsw
 /** What is in a ROBOT message (spec 1, "What is in msg_data"). */
 function parsed(bytes: Buffer): { body: string; content?: unknown } | undefined {
   try {
-    const { body, content } = JSON.parse(utf8.decode(bytes)) as { body?: unknown; content?: unknown }
+    const { body, content } = jsonOf(bytes) as { body?: unknown; content?: unknown }
     if (typeof body !== 'string') return undefined
     return content === undefined ? { body } : { body, content }
   } catch {

@@ -5,7 +5,7 @@ import { fieldLimits } from '../../schemas/fields.js'
 import type { Logger } from '../../schemas/log.js'
 import { text } from '../../schemas/user-operations.js'
 import type { BeforeSend, Draft, Verdict } from '../../workers/ports/webhooks.js'
-import { readAtMost, reasonOf } from '../http-answers.js'
+import { contentOf, jsonOf, readAtMost, reasonOf } from '../http-posts.js'
 import { signedPost } from '../signed-post.js'
 
 export interface BeforeSendSettings {
@@ -111,17 +111,6 @@ export function createBeforeSend(settings: BeforeSendSettings): BeforeSend {
   }
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-/** `text` where it is UTF-8, `data` in base64 otherwise. */
-function contentOf(msg_data: Uint8Array): { text: string } | { data: string } {
-  try {
-    return { text: utf8.decode(msg_data) }
-  } catch {
-    return { data: Buffer.from(msg_data).toString('base64') }
-  }
-}
-
 const payloadOf = (draft: Draft) => ({
   from_user_id: String(draft.from_user_id),
   to_session_id: String(draft.to_session_id),
@@ -186,7 +175,7 @@ function verdictOf(bytes: Buffer, maxMessageBytes: number): Verdict {
 
 function parsed(bytes: Buffer): z.output<typeof answerSchema> {
   try {
-    return answerSchema.parse(JSON.parse(utf8.decode(bytes)))
+    return answerSchema.parse(jsonOf(bytes))
   } catch {
     throw new NoAnswer('the answer is none of allow, refuse, change')
   }

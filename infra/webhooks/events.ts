@@ -1,7 +1,7 @@
 /** Events posted to the business, one by one, signed. What answers 2xx has taken one. */
 import type { Logger } from '../../schemas/log.js'
 import type { EventSink } from '../../workers/ports/webhooks.js'
-import { reasonOf } from '../http-answers.js'
+import { reasonOf } from '../http-posts.js'
 import { signedPost } from '../signed-post.js'
 
 export interface EventSinkSettings {

@@ -2,9 +2,9 @@
 import { CIM, coffeechat } from '../../proto/index.js'
 import type { GroupAnswer, GroupCall } from '../../schemas/group-operations.js'
 import { type Command, commands } from '../../schemas/packets.js'
-import type { ErrorBody } from '../../schemas/user-operations.js'
 import type { Group, GroupOutcome, JoinRequest, Member, Refusal } from '../ports/groups.js'
 import { answer, errorNotify, httpAnswer, type Writable } from './answers.js'
+import { httpRefusal } from './calls.js'
 import { groupInfo, groupShown, joinInfo, joinsPage, membersPage } from './group-shown.js'
 
 import event = coffeechat.event
@@ -54,10 +54,11 @@ const responses: { readonly [Operation in GroupCall['operation']]?: Writable<Don
 export function answerChange(asked: Asked, outcome: GroupOutcome) {
   if (outcome.kind === 'refused') return refuse(asked, outcome.refusal)
   if (outcome.kind === 'key-reused')
-    return httpAnswer(
-      asked.event.origin,
+    return httpRefusal(
+      asked.event,
       409,
-      errorBody('IDEMPOTENCY_KEY_REUSED', 'this Idempotency-Key was used for another call'),
+      'IDEMPOTENCY_KEY_REUSED',
+      'this Idempotency-Key was used for another call',
     )
   const { origin } = asked.event
   const { call } = asked
@@ -85,8 +86,6 @@ function answerDone({ event, call }: Asked, group_id: number, result_code: numbe
   return answer(origin, response, { user_id: origin.user_id, group_id, result_code })
 }
 
-const errorBody = (code: string, message: string): ErrorBody => ({ error: { code, message } })
-
 const statusOf: Readonly<Record<number, number>> = {
   [CIMErrorCode.kCIM_ERR_BAD_REQUEST]: 400,
   [CIMErrorCode.kCIM_ERR_FORBIDDEN]: 403,
@@ -106,11 +105,7 @@ export function refuse(asked: Asked, { code, reason }: Refusal) {
   const { event, call } = asked
   const { origin } = event
   if (!isPacket(asked))
-    return httpAnswer(
-      origin,
-      statusOf[code] ?? 500,
-      errorBody(CIMErrorCode[code].replace('kCIM_ERR_', ''), reason),
-    )
+    return httpRefusal(event, statusOf[code] ?? 500, CIMErrorCode[code].replace('kCIM_ERR_', ''), reason)
   const { user_id } = origin
   if (call.operation === 'create')
     return answer(origin, commands.GROUP_CREATE_RSP, { user_id, result_code: code })

@@ -4,6 +4,7 @@ import type { OrgCall, OrgDiff, OrgFound, OrgPage } from '../../schemas/org-oper
 import { commands } from '../../schemas/packets.js'
 import type { FoundMember, OrgOutcome, OrgRow } from '../ports/org.js'
 import { answer, errorNotify, httpAnswer } from './answers.js'
+import { httpRefusal } from './calls.js'
 
 type Requested = coffeechat.event.IOrgRequested
 
@@ -23,10 +24,10 @@ export const isPacket = ({ command_id }: Requested): boolean =>
   command_id !== null && command_id !== undefined
 
 /** After an import. */
-export function answerImport({ origin }: Requested, outcome: OrgOutcome) {
-  if (outcome.kind === 'done') return httpAnswer(origin, 200, outcome.diff satisfies OrgDiff)
+export function answerImport(event: Requested, outcome: OrgOutcome) {
+  if (outcome.kind === 'done') return httpAnswer(event.origin, 200, outcome.diff satisfies OrgDiff)
   const { field, message } = outcome.fault
-  return httpAnswer(origin, 400, { error: { code: 'BAD_REQUEST', message: `${field}: ${message}`, field } })
+  return httpRefusal(event, 400, 'BAD_REQUEST', `${field}: ${message}`, field)
 }
 
 /** To a question, from what was found. */
@@ -54,8 +55,7 @@ function unfit({ operation }: OrgCall): never {
 function answerFuture(event: Requested, version: number) {
   const reason = `the newest version is ${version}: forget what you have, and ask from 0`
   if (isPacket(event)) return errorNotify(event.origin, commands.ORG_LIST_REQ, kCIM_ERR_NOT_FOUND, reason)
-  const error = { code: 'BAD_REQUEST', message: `version: ${reason}`, field: 'version' }
-  return httpAnswer(event.origin, 400, { error })
+  return httpRefusal(event, 400, 'BAD_REQUEST', `version: ${reason}`, 'version')
 }
 
 function answerRows(
