@@ -1,13 +1,10 @@
 /** Pairs of a sender and a receiver, each on a TCP connection of its own to the system under test. */
 import { randomBytes } from 'node:crypto'
 import { commands } from '../schemas/packets.js'
-import { beatFor, logIn, type Take } from './login.js'
+import { beatFor, hangUp, logIn, type Take } from './login.js'
 import type { Path, PathEvents } from './path.js'
-import { type Account, countOf, fieldsOf, messageStamper, receiptStamper } from './wire.js'
+import { type Account, countOf, fieldsOf, messageStamper, messageText, receiptStamper } from './wire.js'
 
-const body = Buffer.from(
-  'A message of the benchmark: one hundred bytes of plain text, as a chat has them. '.padEnd(100, '.'),
-)
 /**
  * Logs `accounts` in, the even ones as senders to the odd ones after them.
  * @param tcp host:port
@@ -31,7 +28,7 @@ export async function connectPairs(
   for (let at = 0; at + 1 < peers.length; at += 2) {
     const [sender, receiver] = [peers[at]!, peers[at + 1]!]
     const [from, to] = [accounts[at]!.id, accounts[at + 1]!.id]
-    stampers.push(messageStamper(from, to, tag, body))
+    stampers.push(messageStamper(from, to, tag, messageText))
     const receipt = receiptStamper(from, to, tag)
     sender.take = (commandId, answer) => {
       if (commandId !== commands.MSG_DATA_ACK.id) return others(commandId, answer)
@@ -61,9 +58,7 @@ export async function connectPairs(
     },
     async close() {
       clearInterval(heartbeat)
-      const closed = peers.map(({ socket }) => new Promise((done) => socket.once('close', done)))
-      for (const { socket } of peers) socket.destroySoon()
-      await Promise.all(closed)
+      await hangUp(peers)
     },
   }
 }

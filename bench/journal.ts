@@ -32,7 +32,7 @@ export interface Figures {
 }
 
 /** Less than the 5 s of the first delivery check: what that check repairs was lost to the live path. */
-const liveWithin_ms = 4_000
+export const liveWithin_ms = 4_000
 
 export interface Journal {
   /** The next message is being sent; they are numbered 0, 1, 2 … */

@@ -45,6 +45,30 @@ export async function logIn(tcp: string, account: Account): Promise<Peer> {
   }
 }
 
+/** Logs all in, some at once, on the gates in turn. @param gates host:port of each */
+export async function logInAll(
+  gates: readonly string[],
+  accounts: readonly Account[],
+  atOnce: number,
+): Promise<Peer[]> {
+  const peers: Peer[] = []
+  while (peers.length < accounts.length) {
+    const base = peers.length
+    const some = accounts.slice(base, base + atOnce)
+    peers.push(
+      ...(await Promise.all(some.map((each, at) => logIn(gates[(base + at) % gates.length]!, each)))),
+    )
+  }
+  return peers
+}
+
+/** Closes the connections, once what is written to them is sent. */
+export async function hangUp(peers: readonly Peer[]): Promise<void> {
+  const closed = peers.map(({ socket }) => new Promise((done) => socket.once('close', done)))
+  for (const { socket } of peers) socket.destroySoon()
+  await Promise.all(closed)
+}
+
 /** Keeps connections alive until the timer is cleared. */
 export const beatFor = (peers: readonly Peer[]): NodeJS.Timeout =>
   setInterval(() => {

@@ -36,6 +36,11 @@ export function packet(commandId: number, seqNum: number, body: Buffer = Buffer.
   return Buffer.concat([header, body])
 }
 
+/** What every message of the generator says: 100 bytes. */
+export const messageText = Buffer.from(
+  'A message of the benchmark: one hundred bytes of plain text, as a chat has them. '.padEnd(100, '.'),
+)
+
 export interface Account {
   readonly id: number
   readonly token: string

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { commands } from '../../schemas/packets.js'
 import { type Spread, spreadOf } from '../journal.js'
-import { beatFor, logIn, type Peer } from '../login.js'
+import { beatFor, hangUp, logInAll } from '../login.js'
 import { type Account, fieldsOf, number, packet, text } from '../wire.js'
 
 export interface AudienceOrder {
@@ -42,22 +42,10 @@ const giveUp_ms = 15_000
 /** Receivers that are not known to have acked get a push again after 5 s: that is waited for, to see it. */
 const repeats_ms = 7_000
 
-async function logInAll({ gates, listeners }: AudienceOrder): Promise<Peer[]> {
-  const peers: Peer[] = []
-  while (peers.length < listeners.length) {
-    const base = peers.length
-    const some = listeners.slice(base, base + loginsAtOnce)
-    peers.push(
-      ...(await Promise.all(some.map((each, at) => logIn(gates[(base + at) % gates.length]!, each)))),
-    )
-  }
-  return peers
-}
-
 /** @throws when a login fails */
 export async function openAudience(order: AudienceOrder): Promise<Audience> {
-  const { listeners } = order
-  const peers = await logInAll(order)
+  const { gates, listeners } = order
+  const peers = await logInAll(gates, listeners, loginsAtOnce)
   const heartbeat = beatFor(peers)
 
   async function broadcast({ http, apiKey, push_id }: BroadcastOrder): Promise<BroadcastFigures> {
@@ -105,9 +93,7 @@ export async function openAudience(order: AudienceOrder): Promise<Audience> {
     broadcast,
     async close() {
       clearInterval(heartbeat)
-      const closed = peers.map(({ socket }) => new Promise((done) => socket.once('close', done)))
-      for (const { socket } of peers) socket.destroySoon()
-      await Promise.all(closed)
+      await hangUp(peers)
     },
   }
 }

@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { commands } from '../../schemas/packets.js'
-import { beatFor, logIn, type Peer } from '../login.js'
+import { beatFor, hangUp, logInAll } from '../login.js'
 import { sendAtRate, settle } from '../pace.js'
-import { type Account, countOf, fieldsOf, groupReceiptStamper, messageStamper } from '../wire.js'
+import { type Account, countOf, fieldsOf, groupReceiptStamper, messageStamper, messageText } from '../wire.js'
 import { type GroupFigures, type GroupJournal, openGroupJournal } from './journal.js'
 
 export interface CrowdOrder {
@@ -24,31 +24,16 @@ export interface Crowd {
   close(): Promise<void>
 }
 
-const body = Buffer.from(
-  'A message of the benchmark: one hundred bytes of plain text, as a chat has them. '.padEnd(100, '.'),
-)
 const loginsAtOnce = 50
 const quietFor_ms = 300
 const quietWithin_ms = 20_000
 
-async function logInAll({ gates, members }: CrowdOrder): Promise<Peer[]> {
-  const peers: Peer[] = []
-  while (peers.length < members.length) {
-    const some = members.slice(peers.length, peers.length + loginsAtOnce)
-    const base = peers.length
-    peers.push(
-      ...(await Promise.all(some.map((each, at) => logIn(gates[(base + at) % gates.length]!, each)))),
-    )
-  }
-  return peers
-}
-
 /** @throws when a login fails */
 export async function openCrowd(order: CrowdOrder): Promise<Crowd> {
-  const { group_id, members, senders } = order
+  const { gates, group_id, members, senders } = order
   const tag = randomBytes(4).toString('hex')
-  const peers = await logInAll(order)
-  const messages = members.slice(0, senders).map(({ id }) => messageStamper(id, group_id, tag, body))
+  const peers = await logInAll(gates, members, loginsAtOnce)
+  const messages = members.slice(0, senders).map(({ id }) => messageStamper(id, group_id, tag, messageText))
   const receipts = members.slice(0, senders).map(({ id }) => groupReceiptStamper(id, group_id, tag))
   /** An ack is the same for every member: it is made once per message. */
   const madeReceipts = new Map<number, Buffer>()
@@ -113,9 +98,7 @@ export async function openCrowd(order: CrowdOrder): Promise<Crowd> {
     },
     async close() {
       clearInterval(heartbeat)
-      const closed = peers.map(({ socket }) => new Promise((done) => socket.once('close', done)))
-      for (const { socket } of peers) socket.destroySoon()
-      await Promise.all(closed)
+      await hangUp(peers)
     },
   }
 }

@@ -1,5 +1,5 @@
 /** What happened to each message of a run to one group, and the figures that follow from it. Times in ms. */
-import { type Spread, spreadOf } from '../journal.js'
+import { liveWithin_ms, type Spread, spreadOf } from '../journal.js'
 
 export interface GroupFigures {
   readonly sent: number
@@ -26,9 +26,6 @@ export interface GroupFigures {
   /** How late the generator itself was in sending. */
   readonly late: Spread
 }
-
-/** Less than the 5 s of the first delivery check: what that check repairs was lost to the live path. */
-const liveWithin_ms = 4_000
 
 export interface GroupJournal {
   /** The next message is being sent; they are numbered 0, 1, 2 … @param sender the member who sends it */
