@@ -1,17 +1,13 @@
 /** A day of notifications: APNs and FCM servers get exactly those that the rules call for (spec 2, "Offline push"). */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Kafka, logLevel } from 'kafkajs'
 import { CIM } from '../../proto/index.js'
 import { deadLetterName, topics } from '../../schemas/topics.js'
-import { type ApnsServer, startApnsServer } from '../helpers/apns-server.js'
-import { selfSigned } from '../helpers/certificate.js'
 import { type Crowd, createCrowd, type User } from '../helpers/crowd.js'
 import type { Device } from '../helpers/device.js'
-import { type FcmServer, fcmFault, startFcmServer } from '../helpers/fcm-server.js'
+import { fcmFault } from '../helpers/fcm-server.js'
+import { type PushServers, startPushServers } from '../helpers/push-servers.js'
 import { type System, startSystem } from '../helpers/system.js'
 import { conditionHolds } from '../helpers/wait.js'
 
@@ -25,9 +21,7 @@ const phone = 'b0b00001b0b00001'
 const tablet = 'fcm-token-of-the-tablet'
 const annsPhone = 'a22a0001a22a0001'
 
-const folder = mkdtempSync(join(tmpdir(), 'coffeechat-push-day-'))
-let apns: ApnsServer
-let fcm: FcmServer
+let servers: PushServers
 let system: System
 let crowd: Crowd
 let ann: User
@@ -40,25 +34,11 @@ const deadLetters = deadLetterName(topics.pushRetry600s.name, 'offline-push-600s
 /** What each device is to have shown, in order: the day's script writes it as it goes. */
 const expected = { phone: [] as string[], tablet: [] as string[] }
 
-function file(name: string, content: string | Buffer): string {
-  writeFileSync(join(folder, name), content)
-  return join(folder, name)
-}
-
 before(async () => {
-  const pair = selfSigned('localhost') // one for both: trust goes by the name
-  apns = await startApnsServer(pair)
-  fcm = await startFcmServer(pair)
+  servers = await startPushServers()
   system = await startSystem({
     env: {
-      NODE_EXTRA_CA_CERTS: file('ca.pem', pair.cert),
-      APNS_KEY_FILE: file('key.p8', apns.key),
-      APNS_KEY_ID: apns.keyId,
-      APNS_TEAM_ID: apns.teamId,
-      APNS_TOPIC: apns.topic,
-      APNS_URL: apns.origin,
-      FCM_SERVICE_ACCOUNT_FILE: file('account.json', JSON.stringify(fcm.account)),
-      FCM_URL: fcm.origin,
+      ...servers.env,
       PUSH_PROVIDERS: 'iphone=apns,google=fcm',
       PUSH_RETRY_DELAYS_MS: '500,500,500',
       PUSH_RETRIES: '3',
@@ -75,9 +55,7 @@ before(async () => {
 after(async () => {
   crowd?.leave()
   await system?.stop()
-  await apns?.close()
-  await fcm?.close()
-  rmSync(folder, { recursive: true, force: true })
+  await servers?.close()
 })
 
 const call = async (method: string, path: string, body?: object) => {
@@ -208,19 +186,19 @@ test('in quiet hours only mentions are shown, and in a muted conversation too', 
 })
 
 test('a provider that asks for a pause, cuts off or is silent gets the same notification again, and shows it once', async () => {
-  apns.script(
+  servers.apns.script(
     phone,
     { status: 503, reason: 'ServiceUnavailable', headers: { 'retry-after': '1' } },
     'cut',
     'silence',
   )
-  fcm.script(tablet, {
+  servers.fcm.script(tablet, {
     ...fcmFault(429, 'RESOURCE_EXHAUSTED', 'QUOTA_EXCEEDED'),
     headers: { 'retry-after': '1' },
   })
   const msg_id = await say('bad reception')
   await shownOnBoth(msg_id, `u${ann.user_id}: bad reception (10)`)
-  const tries = apns.received.filter(({ payload }) => payload.msg_id === msg_id)
+  const tries = servers.apns.received.filter(({ payload }) => payload.msg_id === msg_id)
   assert.equal(tries.length, 4)
   assert.equal(new Set(tries.map(({ apnsId, collapseId }) => `${apnsId} ${collapseId}`)).size, 1)
   const { deliveries } = await call('GET', `/v1/messages/${ann.user_id}/${msg_id}/deliveries`)
@@ -232,9 +210,9 @@ test('a provider that asks for a pause, cuts off or is silent gets the same noti
 })
 
 test('a process that is killed while its provider thinks repeats the same notification after its start', async () => {
-  apns.script(phone, 'silence')
+  servers.apns.script(phone, 'silence')
   const msg_id = await say('through a crash')
-  const tries = () => apns.received.filter(({ payload }) => payload.msg_id === msg_id)
+  const tries = () => servers.apns.received.filter(({ payload }) => payload.msg_id === msg_id)
   await conditionHolds('the first try', () => tries().length === 1)
   const [all] = system.processes.values()
   await all!.kill('SIGKILL')
@@ -246,7 +224,7 @@ test('a process that is killed while its provider thinks repeats the same notifi
 
 test('a dead token is removed, and the next provider of the device is tried', async () => {
   await register(bo, ios, 'google', 'fcm-token-of-the-phone')
-  apns.script(phone, { status: 410, reason: 'Unregistered', timestamp: Date.now() })
+  servers.apns.script(phone, { status: 410, reason: 'Unregistered', timestamp: Date.now() })
   const msg_id = await say('new phone?')
   await becomes(msg_id, ios, 'notified')
   await becomes(msg_id, android, 'notified')
@@ -259,14 +237,16 @@ test('a dead token is removed, and the next provider of the device is tried', as
     [`${android} google`, `${ios} google`],
   )
   assert.deepEqual(
-    fcm.received.filter(({ token }) => token === 'fcm-token-of-the-phone').map(({ data }) => data.msg_id),
+    servers.fcm.received
+      .filter(({ token }) => token === 'fcm-token-of-the-phone')
+      .map(({ data }) => data.msg_id),
     [msg_id],
   )
 })
 
 test('what no provider takes is given up after its retries, and lies among the dead letters', async () => {
   const busy = fcmFault(500, 'INTERNAL', 'INTERNAL')
-  fcm.script(tablet, ...Array.from({ length: 8 }, () => busy))
+  servers.fcm.script(tablet, ...Array.from({ length: 8 }, () => busy))
   const msg_id = await say('nobody home')
   await becomes(msg_id, android, 'not_notified: 500 INTERNAL')
   const { notifications } = await call('GET', `/v1/users/${bo.user_id}/notifications?limit=10`)
@@ -308,16 +288,16 @@ const line = ({ title, body, badge }: Shown) => `${title}: ${body} (${badge})`
 
 test('at the end of the day each device has shown exactly what the rules call for', () => {
   assert.deepEqual(
-    apns.shown(phone).map(({ payload: { aps } }) => line({ ...aps.alert, badge: aps.badge })),
+    servers.apns.shown(phone).map(({ payload: { aps } }) => line({ ...aps.alert, badge: aps.badge })),
     expected.phone,
   )
-  const onTablet = fcm
+  const onTablet = servers.fcm
     .shown(tablet)
     .map((message) =>
       line({ ...message.notification, badge: message.android.notification.notification_count }),
     )
   assert.deepEqual(onTablet, expected.tablet)
-  assert.deepEqual(apns.shown(annsPhone), [])
+  assert.deepEqual(servers.apns.shown(annsPhone), [])
 })
 
 test('no token, key or text is in the logs', () => {

@@ -4,18 +4,13 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
 import { CIM } from '../../proto/index.js'
-import { type ApnsServer, startApnsServer } from '../helpers/apns-server.js'
-import { selfSigned } from '../helpers/certificate.js'
 import { type Crowd, createCrowd, type User } from '../helpers/crowd.js'
-import { type FcmServer, startFcmServer } from '../helpers/fcm-server.js'
+import { type PushServers, startPushServers } from '../helpers/push-servers.js'
 import { type System, startSystem } from '../helpers/system.js'
 import { conditionHolds } from '../helpers/wait.js'
 
@@ -41,40 +36,24 @@ interface Call {
   readonly id: string
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'coffeechat-push-kill-'))
 const posted: Call[] = []
 const webhook = createServer(async (request, response) => {
   const { token, msg_id, notification_id } = (await json(request)) as Record<string, string>
   posted.push({ token: token!, msg_id: msg_id!, id: notification_id! })
   response.end()
 })
-let apns: ApnsServer
-let fcm: FcmServer
+let servers: PushServers
 let system: System
 let crowd: Crowd
 
-const file = (name: string, content: string | Buffer): string => {
-  writeFileSync(join(folder, name), content)
-  return join(folder, name)
-}
-
 before(async () => {
-  const pair = selfSigned('localhost')
-  apns = await startApnsServer(pair)
-  fcm = await startFcmServer(pair)
+  servers = await startPushServers()
   webhook.listen(0, '127.0.0.1')
   await once(webhook, 'listening')
   system = await startSystem({
     roles: [others, late, ['offline-push']],
     env: {
-      NODE_EXTRA_CA_CERTS: file('ca.pem', pair.cert),
-      APNS_KEY_FILE: file('key.p8', apns.key),
-      APNS_KEY_ID: apns.keyId,
-      APNS_TEAM_ID: apns.teamId,
-      APNS_TOPIC: apns.topic,
-      APNS_URL: apns.origin,
-      FCM_SERVICE_ACCOUNT_FILE: file('account.json', JSON.stringify(fcm.account)),
-      FCM_URL: fcm.origin,
+      ...servers.env,
       PUSH_WEBHOOK_URL: `http://127.0.0.1:${(webhook.address() as AddressInfo).port}/`,
       PUSH_RETRY_DELAYS_MS: '500,500,500',
       DELIVERY_CHECK_DELAYS_MS: '1500,500,500',
@@ -86,11 +65,9 @@ before(async () => {
 after(async () => {
   crowd?.leave()
   await system?.stop()
-  await apns?.close()
-  await fcm?.close()
+  await servers?.close()
   webhook.closeAllConnections()
   webhook.close()
-  rmSync(folder, { recursive: true, force: true })
 })
 
 /** A user whose phone was online once, has a token, and is away. */
@@ -111,9 +88,13 @@ async function newPhone(provider: Phone['provider']): Promise<Phone> {
 
 /** Everything that the three servers got. */
 const calls = (): Call[] => [
-  ...apns.received.map(({ token, payload, apnsId }) => ({ token, msg_id: payload.msg_id, id: apnsId })),
+  ...servers.apns.received.map(({ token, payload, apnsId }) => ({
+    token,
+    msg_id: payload.msg_id,
+    id: apnsId,
+  })),
   // It knows no id: one tag shows one notification.
-  ...fcm.received.map(({ token, data, android: shown }) => ({
+  ...servers.fcm.received.map(({ token, data, android: shown }) => ({
     ...{ token, msg_id: data.msg_id, id: shown.notification.tag },
   })),
   ...posted,

@@ -1,8 +1,5 @@
 /** A group as rows, for tests of what is said in it. */
-import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
-import { conversationOf } from '../../schemas/ids.js'
-import type { NewMessage } from '../../workers/ports/messages.js'
 
 interface Member {
   readonly user_id: number
@@ -60,18 +57,3 @@ export async function insertGroup(
   })
   return Number(made[0]?.group_id)
 }
-
-/** A message that says hello; `more` overrides its fields. */
-export const message = (from: number, to: number, more: Partial<NewMessage> = {}): NewMessage => ({
-  from_user_id: from,
-  to_session_id: to,
-  msg_id: randomUUID(),
-  conversation: conversationOf(from, to),
-  msg_type: 1,
-  msg_data: Buffer.from('hello'),
-  attach: null,
-  mention: [],
-  msg_seq: 1,
-  client_type: 2,
-  ...more,
-})

@@ -6,7 +6,7 @@ import { createGroupChanges } from '../../infra/postgres/group-changes.js'
 import { createMessageStore } from '../../infra/postgres/messages.js'
 import type { GroupPlan, GroupRequest } from '../../workers/ports/groups.js'
 import type { GroupFanout, NewMessage } from '../../workers/ports/messages.js'
-import { message } from './group-rows.js'
+import { message } from './new-message.js'
 
 export interface Said {
   readonly number: number

@@ -1,12 +1,11 @@
 /** Single-chat messages in a database of one's own, for tests of what is read from it. */
-import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import { createMessageStore } from '../../infra/postgres/messages.js'
 import { createPool } from '../../infra/postgres/pool.js'
-import { pairConversation } from '../../schemas/ids.js'
 import type { NewMessage, StoredMessage } from '../../workers/ports/messages.js'
 import { freshDatabase } from './database.js'
 import { silentLog } from './log.js'
+import { message } from './new-message.js'
 
 export interface StoredChat {
   readonly pool: pg.Pool
@@ -29,29 +28,18 @@ export async function openStoredChat(): Promise<StoredChat> {
   )
   const store = createMessageStore(pool)
 
-  const message = (from: number, to: number, text: string, more: Partial<NewMessage> = {}): NewMessage => ({
-    from_user_id: from,
-    to_session_id: to,
-    msg_id: randomUUID(),
-    conversation: pairConversation(from, to),
-    msg_type: 1,
-    msg_data: Buffer.from(text),
-    attach: null,
-    mention: [],
-    msg_seq: 1,
-    client_type: 2,
-    ...more,
-  })
+  const saying = (from: number, to: number, text: string, more: Partial<NewMessage> = {}): NewMessage =>
+    message(from, to, { msg_data: Buffer.from(text), ...more })
 
   return {
     pool,
     async say(from, to, text, more) {
-      const [stored] = await store.store([message(from, to, text, more)])
+      const [stored] = await store.store([saying(from, to, text, more)])
       if (stored === undefined || stored.res_code !== 0) throw new Error('the message was not stored')
       return stored
     },
     async sayMany(from, to, count) {
-      await store.store(Array.from({ length: count }, (_, at) => message(from, to, `${at + 1}`)))
+      await store.store(Array.from({ length: count }, (_, at) => saying(from, to, `${at + 1}`)))
     },
     async session(user, peer) {
       const { rows } = await pool.query<Record<string, unknown>>({

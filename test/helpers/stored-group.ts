@@ -5,6 +5,7 @@ import { createGroupFanout } from '../../infra/postgres/fanout.js'
 import { createMessageStore } from '../../infra/postgres/messages.js'
 import { inTransaction } from '../../infra/postgres/pool.js'
 import { conversationOf } from '../../schemas/ids.js'
+import { message } from './new-message.js'
 
 interface Said {
   readonly msg_id?: string
@@ -86,18 +87,7 @@ export async function storeGroup(pool: pg.Pool, members: readonly number[]): Pro
     group_id,
     async say(from, content, { msg_id = randomUUID(), unfanned = false } = {}) {
       const [stored] = await store.store([
-        {
-          from_user_id: from,
-          to_session_id: group_id,
-          msg_id,
-          conversation,
-          msg_type: 1,
-          msg_data: Buffer.from(content),
-          attach: null,
-          mention: [],
-          msg_seq: 1,
-          client_type: 2,
-        },
+        message(from, group_id, { msg_id, msg_data: Buffer.from(content) }),
       ])
       if (stored?.res_code !== 0) throw new Error('the message was not stored')
       if (!unfanned) await fanOut(stored.server_msg_id)

@@ -1,18 +1,17 @@
 /** Contacts on the real PostgreSQL, judged by the rules, and what they mean for storing a message. */
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import type pg from 'pg'
 import { createContactChanges, createContactDirectory } from '../../../infra/postgres/contacts.js'
 import { createMessageStore, type StrangerPolicy } from '../../../infra/postgres/messages.js'
 import { createPool } from '../../../infra/postgres/pool.js'
 import { type ContactChangeCall, parseContactCall } from '../../../schemas/contact-operations.js'
-import { conversationOf } from '../../../schemas/ids.js'
 import { judgeContact } from '../../../workers/kit/contact-rules.js'
 import type { ContactOutcome } from '../../../workers/ports/contacts.js'
 import type { NewMessage } from '../../../workers/ports/messages.js'
 import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
 import { silentLog } from '../../helpers/log.js'
+import { message } from '../../helpers/new-message.js'
 
 const [none, requested, asked, friend] = [0, 1, 2, 3]
 const [inBlack, notFriend, unknownUser] = [3, 8, 9]
@@ -64,19 +63,6 @@ async function changed(operation: string, given: object, time?: number) {
 
 const listOf = (user_id: number, version = 0, limit = 500) =>
   createContactDirectory(pool, 'anyone').changedSince(user_id, version, limit)
-
-const message = (from: number, to: number): NewMessage => ({
-  from_user_id: from,
-  to_session_id: to,
-  msg_id: randomUUID(),
-  conversation: conversationOf(from, to),
-  msg_type: 1,
-  msg_data: Buffer.from('hello'),
-  attach: null,
-  mention: [],
-  msg_seq: 1,
-  client_type: 2,
-})
 
 /** The res_codes of a batch. */
 const codesOf = async (messages: readonly NewMessage[], policy?: StrangerPolicy) =>

@@ -13,8 +13,9 @@ import { createPool } from '../../../infra/postgres/pool.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
 import type { NewMessage } from '../../../workers/ports/messages.js'
 import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
-import { insertGroup, message } from '../../helpers/group-rows.js'
+import { insertGroup } from '../../helpers/group-rows.js'
 import { silentLog } from '../../helpers/log.js'
+import { message } from '../../helpers/new-message.js'
 import { randomNumbers } from '../../helpers/random.js'
 
 const notification = 6

@@ -6,8 +6,9 @@ import { createMessageStore } from '../../../infra/postgres/messages.js'
 import { createPool } from '../../../infra/postgres/pool.js'
 import type { NewMessage } from '../../../workers/ports/messages.js'
 import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
-import { insertGroup, message } from '../../helpers/group-rows.js'
+import { insertGroup } from '../../helpers/group-rows.js'
 import { silentLog } from '../../helpers/log.js'
+import { message } from '../../helpers/new-message.js'
 
 const deactivated = 99
 

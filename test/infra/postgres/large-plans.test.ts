@@ -14,9 +14,9 @@ import { createSessionChanges } from '../../../infra/postgres/session-changes.js
 import { createSessionLists } from '../../../infra/postgres/sessions.js'
 import { settleSessions } from '../../../infra/postgres/settlement.js'
 import { createTimelines } from '../../../infra/postgres/timelines.js'
-import { pairConversation } from '../../../schemas/ids.js'
 import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
 import { silentLog } from '../../helpers/log.js'
+import { message } from '../../helpers/new-message.js'
 import { rowsOf } from '../../helpers/rows.js'
 import { watchScans } from '../../helpers/scans.js'
 
@@ -108,20 +108,7 @@ test('messages to large groups are stored, fanned out, acked and looked after by
   const store = createMessageStore(pool)
   const fanout = createGroupFanout(pool)
   await findsByIndex((n) =>
-    store.store(
-      [n, n + 1].map((each) => ({
-        from_user_id: memberOf(each),
-        to_session_id: groupOf(each),
-        msg_id: `stored-${n}`,
-        conversation: `g:${groupOf(each)}`,
-        msg_type: 1,
-        msg_data: Buffer.from('hello'),
-        attach: null,
-        mention: [],
-        msg_seq: 1,
-        client_type: 1,
-      })),
-    ),
+    store.store([n, n + 1].map((each) => message(memberOf(each), groupOf(each), { msg_id: `stored-${n}` }))),
   )
   await findsByIndex((n) => fanout.fanOut([{ group_id: groupOf(n), server_msg_id: messages }]))
   const key = (n: number) => ({
@@ -189,20 +176,5 @@ test('contacts are judged, changed and listed by index, and found by who stores 
   await findsByIndex((n) => directory.changedSince(n * 11, 10, 20))
   await findsByIndex((n) => directory.reachable(n * 11, 20))
   const store = createMessageStore(pool, 'friends')
-  await findsByIndex((n) =>
-    store.store([
-      {
-        from_user_id: n * 11,
-        to_session_id: n * 11 + 1,
-        msg_id: `to a friend ${n}`,
-        conversation: pairConversation(n * 11, n * 11 + 1),
-        msg_type: 1,
-        msg_data: Buffer.from('hello'),
-        attach: null,
-        mention: [],
-        msg_seq: 1,
-        client_type: 1,
-      },
-    ]),
-  )
+  await findsByIndex((n) => store.store([message(n * 11, n * 11 + 1, { msg_id: `to a friend ${n}` })]))
 })

@@ -10,10 +10,10 @@ import {
 } from '../../../infra/postgres/deliveries.js'
 import { createMessageStore } from '../../../infra/postgres/messages.js'
 import { createPool } from '../../../infra/postgres/pool.js'
-import { conversationOf } from '../../../schemas/ids.js'
-import type { NewMessage, StoredMessage } from '../../../workers/ports/messages.js'
+import type { StoredMessage } from '../../../workers/ports/messages.js'
 import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
 import { silentLog } from '../../helpers/log.js'
+import { message } from '../../helpers/new-message.js'
 
 let database: FreshDatabase
 let pool: pg.Pool
@@ -29,20 +29,6 @@ before(async () => {
 after(async () => {
   await pool.end()
   await database.drop()
-})
-
-const message = (from: number, to: number, more: Partial<NewMessage> = {}): NewMessage => ({
-  from_user_id: from,
-  to_session_id: to,
-  msg_id: randomUUID(),
-  conversation: conversationOf(from, to),
-  msg_type: 1,
-  msg_data: Buffer.from('hello'),
-  attach: null,
-  mention: [],
-  msg_seq: 1,
-  client_type: 2,
-  ...more,
 })
 
 const numbersOf = (stored: readonly StoredMessage[]) => stored.map((each) => each.server_msg_id)

@@ -12,6 +12,7 @@ import { createPool } from '../../../infra/postgres/pool.js'
 import { conversationOf } from '../../../schemas/ids.js'
 import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
 import { silentLog } from '../../helpers/log.js'
+import { message } from '../../helpers/new-message.js'
 
 const group = 2 ** 48 + 1
 const batch = 50
@@ -56,21 +57,8 @@ async function perMessage(work: (round: number) => Promise<unknown>): Promise<nu
 const msgIds = (name: string, round: number) =>
   Array.from({ length: batch }, (_, n) => `${name}-${round}-${n}`)
 
-const from1 = (to_session_id: number, conversation: string, name: string) => (round: number) =>
-  createMessageStore(pool).store(
-    msgIds(name, round).map((msg_id) => ({
-      from_user_id: 1,
-      to_session_id,
-      msg_id,
-      conversation,
-      msg_type: 1,
-      msg_data: Buffer.from('hello'),
-      attach: null,
-      mention: [],
-      msg_seq: 1,
-      client_type: 1,
-    })),
-  )
+const from1 = (to: number, name: string) => (round: number) =>
+  createMessageStore(pool).store(msgIds(name, round).map((msg_id) => message(1, to, { msg_id })))
 
 const ackFrom2 = (name: string, conversation: string, first: number) => (round: number) =>
   createAckStore(pool).flush(
@@ -87,8 +75,8 @@ const ackFrom2 = (name: string, conversation: string, first: number) => (round: 
 
 test('of a pair: each message reads a few rows, however many its sender wrote before', async () => {
   const conversation = conversationOf(1, 2)
-  await perMessage(from1(2, conversation, 'single'))
-  const read = await perMessage(from1(2, conversation, 'more'))
+  await perMessage(from1(2, 'single'))
+  const read = await perMessage(from1(2, 'more'))
   assert.ok(read < 10, `${read} rows a message`)
   const acked = await perMessage(ackFrom2('single', conversation, 1))
   assert.ok(acked < 10, `${acked} rows an ack`)
@@ -96,7 +84,7 @@ test('of a pair: each message reads a few rows, however many its sender wrote be
 
 test('of a group: storing, fan-out and acks read a few rows, however many messages it has', async () => {
   const conversation = `g:${group}`
-  const store = from1(group, conversation, 'group')
+  const store = from1(group, 'group')
   const fanOut = (round: number) =>
     createGroupFanout(pool).fanOut(
       msgIds('group', round).map((_, n) => ({ group_id: group, server_msg_id: 1 + round * batch + n })),

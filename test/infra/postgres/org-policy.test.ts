@@ -1,14 +1,13 @@
 /** What the org tree means for who may write to whom (STRANGER_POLICY=organization), on the real PostgreSQL. */
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import type pg from 'pg'
 import { createContactChanges, createContactDirectory } from '../../../infra/postgres/contacts.js'
 import { createMessageStore, type StrangerPolicy } from '../../../infra/postgres/messages.js'
 import { createPool } from '../../../infra/postgres/pool.js'
-import { conversationOf } from '../../../schemas/ids.js'
 import type { NewMessage } from '../../../workers/ports/messages.js'
 import { silentLog } from '../../helpers/log.js'
+import { message } from '../../helpers/new-message.js'
 import { gone, orgOfTests, robot, tree } from '../../helpers/org-tree.js'
 
 const [inBlack, notFriend, unknownUser] = [3, 8, 9]
@@ -30,18 +29,6 @@ const relate = (user_id: number, peer_id: number, given: { state?: number; block
     },
   ])
 
-const message = (from: number, to: number): NewMessage => ({
-  from_user_id: from,
-  to_session_id: to,
-  msg_id: randomUUID(),
-  conversation: conversationOf(from, to),
-  msg_type: 1,
-  msg_data: Buffer.from('hello'),
-  attach: null,
-  mention: [],
-  msg_seq: 1,
-  client_type: 2,
-})
 const codesOf = async (messages: readonly NewMessage[], policy: StrangerPolicy) =>
   (await createMessageStore(pool(), policy).store(messages)).map(({ res_code }) => res_code)
 

@@ -18,6 +18,7 @@ import { createSessionLists } from '../../../infra/postgres/sessions.js'
 import { createTimelines } from '../../../infra/postgres/timelines.js'
 import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
 import { silentLog } from '../../helpers/log.js'
+import { message } from '../../helpers/new-message.js'
 import { rowsOf } from '../../helpers/rows.js'
 import { watchScans } from '../../helpers/scans.js'
 
@@ -122,20 +123,7 @@ test('group messages are stored, fanned out and acked by index', async () => {
   const fanout = createGroupFanout(pool)
   const group = (n: number) => firstGroup + n * 7
   await findsByIndex((n) =>
-    store.store(
-      [n, n + 1].map((from_user_id) => ({
-        from_user_id: from_user_id * 7,
-        to_session_id: group(from_user_id),
-        msg_id: `stored-${n}`,
-        conversation: `g:${group(from_user_id)}`,
-        msg_type: 1,
-        msg_data: Buffer.from('hello'),
-        attach: null,
-        mention: [],
-        msg_seq: 1,
-        client_type: 1,
-      })),
-    ),
+    store.store([n, n + 1].map((each) => message(each * 7, group(each), { msg_id: `stored-${n}` }))),
   )
   await findsByIndex((n) =>
     fanout.fanOut([n, n + 20].map((each) => ({ group_id: group(each), server_msg_id: 20 }))),
