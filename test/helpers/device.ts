@@ -49,8 +49,9 @@ export interface Device extends Link {
   ack(message: BodyOf<'MSG_DATA'>): void
 }
 
-export async function connectDevice(port: number): Promise<Device> {
-  const socket = connectTcp({ port, host: '127.0.0.1', noDelay: true })
+/** A device that connects from this address of loopback. */
+export async function connectDevice(port: number, localAddress?: string): Promise<Device> {
+  const socket = connectTcp({ port, host: '127.0.0.1', noDelay: true, localAddress })
   await opened(socket, 'connect')
   return deviceOn(socket)
 }

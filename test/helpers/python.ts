@@ -26,14 +26,15 @@ function takeTurn(lock: string, complete: string): boolean {
   }
 }
 
-/** The program of this name in the package of this name; or why it cannot be had, for a test to be skipped with. */
+/** A program of this package, by default that of its name; or why it cannot be had, for a test to be skipped with. */
 export function pythonProgram(
   name: string,
   version: string,
+  binary = name,
 ): { readonly program: string } | { readonly missing: string } {
   const folder = join(cache, `coffeechat-${name}-${version}`)
   const complete = join(folder, 'complete')
-  const program = join(folder, 'bin', name)
+  const program = join(folder, 'bin', binary)
   const lock = `${folder}.lock`
   mkdirSync(cache, { recursive: true })
   if (!takeTurn(lock, complete)) return { program }

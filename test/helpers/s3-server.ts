@@ -1,8 +1,8 @@
 /** A server that speaks S3 on a folder of its own, and checks the signature of every request: nanio. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from './port.js'
 import { run } from './program.js'
 import { pythonProgram } from './python.js'
 import { conditionHolds } from './wait.js'
@@ -24,14 +24,6 @@ export interface S3Server {
     readonly S3_SECRET_ACCESS_KEY: string
   }
   close(): Promise<void>
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** Listens on loopback, with one empty bucket. @throws where there is no such server */

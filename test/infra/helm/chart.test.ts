@@ -1,6 +1,6 @@
 /**
  * The chart renders for every file of values, and what it renders is what Kubernetes takes. Helm: installed, or built
- * by `npm run helm`. Schemas of Kubernetes: the Python package kubernetes-validate, where it is installed.
+ * by `npm run helm`. Schemas of Kubernetes: the Python package kubernetes-validate.
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
@@ -14,6 +14,7 @@ import { readConfig, settings } from '../../../schemas/config.js'
 import { allRoles } from '../../../setup.js'
 import { allWorkers } from '../../../workers/main.js'
 import { read, root } from '../../architecture/checkout.js'
+import { pythonProgram } from '../../helpers/python.js'
 
 const chart = join(root, 'infra/helm/coffeechat')
 const kubernetes = '1.33.0'
@@ -157,16 +158,16 @@ test('values that are wrong are refused with their place', { skip }, () => {
   assert.match(stderr, /autoscaling.*by/s)
 })
 
-const hasSchemas = spawnSync('kubernetes-validate', ['--version']).status === 0
-const unchecked =
-  skip || (hasSchemas ? false : 'kubernetes-validate is not here (pip install kubernetes-validate)')
+const found = pythonProgram('kubernetes-validate', '1.37.0')
+const validator = 'program' in found ? found.program : ''
+const unchecked = skip || ('missing' in found && found.missing)
 
 test('every manifest is what the Kubernetes API takes', { skip: unchecked }, () => {
   for (const file of [undefined, ...valueFiles]) {
     const { stdout } = render(...(file ? ['-f', join(root, 'infra/helm/values', file)] : []))
     const rendered = join(folder, `${file ?? 'defaults'}.yaml`)
     writeFileSync(rendered, stdout)
-    const checked = spawnSync('kubernetes-validate', ['-k', '1.33', '--strict', rendered], {
+    const checked = spawnSync(validator, ['-k', '1.33', '--strict', rendered], {
       encoding: 'utf8',
     })
     assert.equal(checked.status, 0, `${file}: ${checked.stdout}${checked.stderr}`)

