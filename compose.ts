@@ -28,6 +28,7 @@ import { releaseVersion } from './infra/release.js'
 import { createTokenSigner } from './infra/tokens.js'
 import type { Config } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
+import { redisAddress } from './schemas/redis-settings.js'
 import { allRoles, busSettings, isWanted, patiently, topicDelay } from './setup.js'
 import { workerPorts } from './wiring.js'
 import { startFileSweep } from './workers/file-sweep.js'
@@ -62,7 +63,7 @@ async function openOutside(
   metrics: ProcessMetrics,
   log: Logger,
 ): Promise<Outside> {
-  const redis = createRedis(config.REDIS_URL, log)
+  const redis = createRedis(redisAddress(config), log)
   const settings = { ...busSettings(config, log), observer: observeBus(metrics) }
   const bus = await patiently('Kafka', log, () => createBus(settings))
   const pool = needsDatabase ? createPool(config.DATABASE_URL, config.DATABASE_POOL, log) : undefined

@@ -23,6 +23,7 @@ import type { Report } from './ops/report.js'
 import { topicLag } from './ops/topic-lag.js'
 import { type Config, ConfigError, readConfig } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
+import { redisAddress } from './schemas/redis-settings.js'
 import { allTopics, busSettings, topicDelay, workersOf } from './setup.js'
 import { deliveryPorts } from './wiring.js'
 import { delivery } from './workers/delivery.worker.js'
@@ -78,7 +79,7 @@ async function runReplay(
   config: Config,
   json: boolean,
 ): Promise<Report> {
-  const redis = createRedis(config.REDIS_URL, quiet)
+  const redis = createRedis(redisAddress(config), quiet)
   const pool = createPool(config.DATABASE_URL, 2, quiet)
   const ports = deliveryPorts(config, redis, pool)
   const forecasters: Forecasters = {
@@ -133,7 +134,7 @@ async function runDoctor(env: NodeJS.ProcessEnv): Promise<Report> {
       }
     },
     database: () => examineDatabase(config.DATABASE_URL),
-    redis: () => examineRedis(config.REDIS_URL, config.TOPIC_PREFIX, quiet),
+    redis: () => examineRedis(redisAddress(config), config.TOPIC_PREFIX, quiet),
     connect: reach,
     expectedTopics: allTopics(config),
     endpoints: endpointsOf(config),

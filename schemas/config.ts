@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { contradictions } from './contradictions.js'
+import { redisSettings } from './redis-settings.js'
 import {
   adapter,
   bytes,
@@ -65,7 +66,7 @@ export const settings = {
   KAFKA_SASL_PASSWORD: setting(z.string().optional(), undefined, 'password for the brokers'),
   DATABASE_URL: setting(z.string(), '', 'postgres://user:password@host:port/database'),
   DATABASE_POOL: setting(count(1, 100), '8', 'database connections of this process'),
-  REDIS_URL: setting(z.string(), '', 'redis://host:port/db'),
+  ...redisSettings,
   TOPIC_PREFIX: setting(
     z.string().regex(/^[a-z0-9._-]*$/),
     'im.',
@@ -281,6 +282,8 @@ const secretNames = new Set([
   'TOKEN_SECRET',
   'DATABASE_URL',
   'REDIS_URL',
+  'REDIS_PASSWORD',
+  'REDIS_SENTINEL_PASSWORD',
   'KAFKA_SASL_PASSWORD',
   'PUSH_WEBHOOK_SECRET',
   'S3_SECRET_ACCESS_KEY',

@@ -1,6 +1,7 @@
 /** Redis as the doctor sees it. */
 import type { RedisFacts } from '../../ops/ports.js'
 import type { Logger } from '../../schemas/log.js'
+import type { RedisAddress } from '../../schemas/redis-settings.js'
 import { createRedis } from './client.js'
 import { redisKeys } from './keys.js'
 import { createGateDirectory } from './lease.js'
@@ -12,8 +13,8 @@ const field = (info: string, name: string): string =>
  * @param prefix of our keys
  * @throws Error where it does not answer, or refuses us
  */
-export async function examineRedis(url: string, prefix: string, log: Logger): Promise<RedisFacts> {
-  const redis = createRedis(url, log)
+export async function examineRedis(address: RedisAddress, prefix: string, log: Logger): Promise<RedisFacts> {
+  const redis = createRedis(address, log)
   let reason: string | undefined
   redis.on('error', (error: Error) => {
     reason = error.message || String((error as { code?: string }).code)

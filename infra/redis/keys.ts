@@ -1,7 +1,6 @@
 /**
  * Every key in Redis. All of it can be lost (promise I7): what a key holds is made again by whoever writes it.
- * The part in braces decides the slot of a Redis Cluster; no script of ours touches two keys, and no command but
- * getMany (client.ts) and the transaction over `acks` and its claim, which share a slot.
+ * The part in braces decides the slot of a Redis Cluster: no command and no script of ours names keys of two slots.
  *
  * | key                    | type   | expiry | holds                                              | written by |
  * |------------------------|--------|--------|----------------------------------------------------|------------|

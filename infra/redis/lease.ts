@@ -39,6 +39,14 @@ redis.call('HSET', KEYS[1], 'until', 0)
 return 'released'
 `
 
+/** Whether it lives is judged where it was written, by the same clock. */
+const read = `
+${now}
+local held = redis.call('HMGET', KEYS[1], 'epoch', 'until', 'addresses', 'connections')
+if not held[1] then return false end
+return {held[1], tonumber(held[2]) > now and 1 or 0, held[3] or '{}', held[4] or '0'}
+`
+
 interface Settings {
   readonly redis: Redis
   readonly keys: RedisKeys
@@ -100,45 +108,42 @@ interface LeaseState {
   readonly connections: number
 }
 
-/** The leases of these gates, by gate id; those that Redis does not know are absent. */
-async function readLeases(
-  { redis, keys }: Settings,
-  gateIds: Iterable<string>,
-): Promise<Map<string, LeaseState>> {
-  const ids = [...new Set(gateIds)]
-  const [time, ...leases] = await Promise.all([
-    redis.time(),
-    ...ids.map((id) => redis.hmget(keys.lease(id), 'epoch', 'until', 'addresses', 'connections')),
-  ])
-  const now_ms = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000)
-  const states = new Map<string, LeaseState>()
-  for (const [at, id] of ids.entries()) {
-    const [epoch, until, addresses, connections] = leases[at] ?? []
-    if (!epoch) continue
-    states.set(id, {
-      epoch: Number(epoch),
-      live: Number(until) > now_ms,
-      addresses: JSON.parse(addresses ?? '{}') as GateAddresses,
-      connections: Number(connections),
-    })
+/** Reads the leases of gates, by gate id; those that Redis does not know are absent. */
+function leaseReader({ redis, keys }: Settings) {
+  const readScript = script(redis, 'leaseRead', read)
+  return async (gateIds: Iterable<string>): Promise<Map<string, LeaseState>> => {
+    const ids = [...new Set(gateIds)]
+    const leases = await Promise.all(ids.map((id) => readScript(keys.lease(id))))
+    const states = new Map<string, LeaseState>()
+    for (const [at, id] of ids.entries()) {
+      const lease = leases[at] as readonly [string, number, string, string] | null
+      if (lease === null || lease === undefined) continue
+      const [epoch, live, addresses, connections] = lease
+      states.set(id, {
+        epoch: Number(epoch),
+        live: live === 1,
+        addresses: JSON.parse(addresses) as GateAddresses,
+        connections: Number(connections),
+      })
+    }
+    return states
   }
-  return states
 }
 
 /** The live gateways, for whoever asks where to connect. */
-export const createGateDirectory = (settings: Settings): GateDirectory => ({
-  async live() {
-    const names = await settings.redis.zrange(settings.keys.gateStarts, 0, '-1')
-    const leases = await readLeases(
-      settings,
-      names.map((name) => parseGateStart(name).gate_id),
-    )
-    return [...leases.values()]
-      .filter(({ live }) => live)
-      .sort((a, b) => a.connections - b.connections)
-      .map(({ addresses }) => addresses)
-  },
-})
+export function createGateDirectory(settings: Settings): GateDirectory {
+  const readLeases = leaseReader(settings)
+  return {
+    async live() {
+      const names = await settings.redis.zrange(settings.keys.gateStarts, 0, '-1')
+      const leases = await readLeases(names.map((name) => parseGateStart(name).gate_id))
+      return [...leases.values()]
+        .filter(({ live }) => live)
+        .sort((a, b) => a.connections - b.connections)
+        .map(({ addresses }) => addresses)
+    },
+  }
+}
 
 const dropIfSilent = `
 local heard = redis.call('ZSCORE', KEYS[1], ARGV[1])
@@ -150,6 +155,7 @@ return false
 export function createEndedGates(settings: Settings & { policy: LoginPolicy }): EndedGates {
   const { redis, keys } = settings
   const drop = script(redis, 'gateStartDrop', dropIfSilent)
+  const readLeases = leaseReader(settings)
 
   /** Forgets a start that has been silent for long and has no devices left. */
   async function forgetIfEmpty(name: string, silentBefore: number): Promise<void> {
@@ -162,10 +168,7 @@ export function createEndedGates(settings: Settings & { policy: LoginPolicy }): 
       const scored = await redis.zrange(keys.gateStarts, 0, '-1', 'WITHSCORES')
       const starts = scored.filter((_, at) => at % 2 === 0).map((name) => ({ name, ...parseGateStart(name) }))
       const heard = scored.filter((_, at) => at % 2 === 1).map(Number)
-      const leases = await readLeases(
-        settings,
-        starts.map(({ gate_id }) => gate_id),
-      )
+      const leases = await readLeases(starts.map(({ gate_id }) => gate_id))
       const silentBefore = Date.now() - startKept_ms
       const ended = starts.flatMap((start, at) => {
         const lease = leases.get(start.gate_id)

@@ -10,7 +10,7 @@ import type {
   Presence,
   PresentDevice,
 } from '../../workers/ports/presence.js'
-import { getMany } from './client.js'
+import { getMany, inOrder } from './client.js'
 import {
   entryText,
   type Membership,
@@ -160,11 +160,11 @@ export function createPresence(settings: Settings): Presence {
 
     async login(logins) {
       const members = logins.map((login) => ({ ...login, stamp: 0 }))
-      // Together, so that one round trip carries both; Redis works them off in this order.
-      const [, answers] = await Promise.all([
-        step.enlist(members, Date.now()),
-        Promise.all(logins.map((login) => step.scripts.login(...step.place(login, 0)))),
-      ])
+      const [, answers] = await inOrder(
+        redis,
+        () => step.enlist(members, Date.now()),
+        () => Promise.all(logins.map((login) => step.scripts.login(...step.place(login, 0)))),
+      )
       const results = logins.map(({ user_id }, at) => result(user_id, answers[at]))
       const gone = results.flatMap(({ accepted, replaced, ended }, at) =>
         accepted ? [...replaced, ...ended] : [members[at]!],
@@ -201,10 +201,11 @@ export function createDevicePresence(settings: Settings & { identity: GateIdenti
       const stamp = Math.max(Date.now(), lastStamp + 1)
       lastStamp = stamp
       const members = logins.map((login) => ({ ...ofGate(login), stamp }))
-      const [, answers] = await Promise.all([
-        step.enlist(members, Date.now()),
-        Promise.all(members.map((login) => step.scripts.register(...step.place(login, stamp), stamp))),
-      ])
+      const [, answers] = await inOrder(
+        settings.redis,
+        () => step.enlist(members, Date.now()),
+        () => Promise.all(members.map((login) => step.scripts.register(...step.place(login, stamp), stamp))),
+      )
       // Off the list: what was refused, the former registration of what was kept, and the login of what was gone.
       await step.strike(
         members.flatMap((member, at) => {

@@ -5,6 +5,7 @@ import { createLoginFailures } from '../../../infra/redis/failures.js'
 import { createWorkerHealth, startHeartbeats } from '../../../infra/redis/heartbeats.js'
 import { createPhones } from '../../../infra/redis/phones.js'
 import type { DeviceName } from '../../../schemas/ids.js'
+import { redisAddress } from '../../../schemas/redis-settings.js'
 import { silentLog } from '../../helpers/log.js'
 import { freshRedis } from '../../helpers/redis.js'
 import { stack } from '../../helpers/stack.js'
@@ -101,7 +102,7 @@ test('a worker that fell silent for ten seconds is gone from health', async () =
 })
 
 test('commands fail within seconds when there is no Redis', async () => {
-  const nowhere = createRedis('redis://127.0.0.1:1', silentLog)
+  const nowhere = createRedis(redisAddress({ REDIS_URL: ['redis://127.0.0.1:1'] }), silentLog)
   const begun = performance.now()
   await assert.rejects(nowhere.get('x'))
   assert.ok(performance.now() - begun < 3_000)
@@ -110,7 +111,7 @@ test('commands fail within seconds when there is no Redis', async () => {
 
 test('a Redis that falls silent fails commands within seconds, and serves again soon after it is back', async () => {
   const proxy = await startTcpProxy(new URL(stack().redis).host)
-  const through = createRedis(`redis://${proxy.address}`, silentLog)
+  const through = createRedis(redisAddress({ REDIS_URL: [`redis://${proxy.address}`] }), silentLog)
   const failures = createLoginFailures({ redis: through, keys })
   const fail = () => failures.count([{ user_id: 9, address: undefined }])
   try {

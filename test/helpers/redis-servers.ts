@@ -1,0 +1,181 @@
+/** Redis servers of a test's own, of the very binary that `npm start` uses: single ones, sentinels, and a cluster. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { cachedPart } from '../../infra/local/fetch.js'
+import { partPort } from '../../infra/local/ports.js'
+import { root } from '../architecture/checkout.js'
+import { type Program, run } from './program.js'
+import { conditionHolds } from './wait.js'
+
+const fetched = cachedPart(root, 'redis')
+
+/** Why none can be started here, or false: for `skip`. */
+export const noRedisServer =
+  fetched === undefined ? 'there is no redis-server here: npm start without REDIS_URL fetches one' : false
+
+const taken = new Set<number>()
+const nodesOfCluster = 6
+const mastersOfCluster = 3
+const slots = 16_384
+/** A node that is silent for so long is replaced; a machine that is busy with other tests is not silent for it. */
+const nodeTimeout_ms = 3_000
+
+export interface RedisServer {
+  readonly port: number
+  readonly program: Program
+  /** Closed by `stop`. */
+  readonly redis: Redis
+  /** Starts it again on its port, with what it wrote to its folder. */
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** @param settings of redis.conf, by name */
+async function startRedisServer(
+  settings: Readonly<Record<string, string | number>> = {},
+  { isSentinel = false, password }: { isSentinel?: boolean; password?: string } = {},
+): Promise<RedisServer> {
+  const port = await partPort(undefined, taken)
+  const folder = mkdtempSync(join(tmpdir(), 'coffeechat-redis-'))
+  const file = join(folder, 'redis.conf')
+  const all = { port, bind: '127.0.0.1', save: '""', appendonly: 'no', dir: folder, ...settings }
+  writeFileSync(
+    file,
+    Object.entries(all)
+      .map(([name, value]) => `${name} ${value}\n`)
+      .join(''),
+  )
+  const redis = new Redis({
+    port,
+    ...(password === undefined ? {} : { password }),
+    retryStrategy: () => 100,
+    maxRetriesPerRequest: null,
+    enableReadyCheck: false,
+  })
+  redis.on('error', () => {})
+  const launch = async (): Promise<Program> => {
+    const started = run([join(fetched!, 'redis-server'), file, ...(isSentinel ? ['--sentinel'] : [])])
+    await started.says(/Ready to accept connections|Sentinel ID is/)
+    return started
+  }
+  let program = await launch()
+  return {
+    port,
+    get program() {
+      return program
+    },
+    redis,
+    async restart() {
+      program = await launch()
+    },
+    async stop() {
+      redis.disconnect()
+      await program.end('SIGKILL')
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+export interface RedisCluster {
+  /** The first three were masters at the start, each with a replica. */
+  readonly nodes: readonly RedisServer[]
+  /** As REDIS_URL has it: two nodes of the six. */
+  readonly url: string
+  /** The master that serves this key now. */
+  masterOf(key: string): Promise<RedisServer>
+  /** Sum over all masters. */
+  sum(count: (master: Redis) => Promise<number>): Promise<number>
+  /** Every slot is served. */
+  isWhole(): Promise<boolean>
+  stop(): Promise<void>
+}
+
+type SlotRange = readonly [first: number, last: number, master: readonly [host: string, port: number]]
+
+const alive = (nodes: readonly RedisServer[]) =>
+  nodes.filter(({ program }) => program.child.exitCode === null && program.child.signalCode === null)
+
+/** Three masters, each with a replica. */
+export async function startRedisCluster(
+  settings: Readonly<Record<string, string | number>> = {},
+): Promise<RedisCluster> {
+  const nodes = await Promise.all(
+    Array.from({ length: nodesOfCluster }, async () =>
+      startRedisServer({
+        'cluster-enabled': 'yes',
+        'cluster-node-timeout': nodeTimeout_ms,
+        'cluster-port': await partPort(undefined, taken),
+        'repl-diskless-sync-delay': 0,
+        ...settings,
+      }),
+    ),
+  )
+  await form(nodes)
+
+  async function owners(): Promise<readonly SlotRange[]> {
+    const [first] = alive(nodes)
+    return (await first!.redis.cluster('SLOTS')) as never
+  }
+  const mastersNow = async (): Promise<readonly RedisServer[]> => {
+    const ports = new Set((await owners()).map(([, , [, port]]) => port))
+    return nodes.filter(({ port }) => ports.has(port))
+  }
+  return {
+    nodes,
+    url: nodes
+      .slice(1, 3)
+      .map(({ port }) => `redis://127.0.0.1:${port}`)
+      .join(','),
+    async masterOf(key) {
+      const slot = await alive(nodes)[0]!.redis.cluster('KEYSLOT', key)
+      const range = (await owners()).find(([first, last]) => first <= slot && slot <= last)
+      return nodes.find(({ port }) => port === range?.[2][1])!
+    },
+    async sum(count) {
+      const counts = await Promise.all((await mastersNow()).map(({ redis }) => count(redis)))
+      return counts.reduce((all, each) => all + each, 0)
+    },
+    async isWhole() {
+      const states = await Promise.all(alive(nodes).map(({ redis }) => redis.cluster('INFO')))
+      return states.every((state) => String(state).includes('cluster_state:ok'))
+    },
+    async stop() {
+      await Promise.all(nodes.map((node) => node.stop()))
+    },
+  }
+}
+
+/** Without redis-cli: the nodes meet, masters get their slots, replicas their masters. */
+async function form(nodes: readonly RedisServer[]): Promise<void> {
+  const masters = nodes.slice(0, mastersOfCluster)
+  const [first] = nodes
+  const share = Math.ceil(slots / mastersOfCluster)
+  for (const [at, { redis }] of masters.entries()) {
+    await redis.cluster('SET-CONFIG-EPOCH', at + 1)
+    await redis.call('CLUSTER', 'ADDSLOTSRANGE', at * share, Math.min(slots, (at + 1) * share) - 1)
+  }
+  for (const { redis } of nodes.slice(1)) {
+    const [, busPort] = (await first!.redis.config('GET', 'cluster-port')) as [string, string]
+    await redis.call('CLUSTER', 'MEET', '127.0.0.1', first!.port, busPort)
+  }
+  const knows = (count: number) => async () => {
+    const infos = await Promise.all(nodes.map(({ redis }) => redis.cluster('INFO')))
+    return infos.every((info) => String(info).includes(`cluster_known_nodes:${count}`))
+  }
+  await conditionHolds('all nodes have met', knows(nodes.length))
+  for (const [at, { redis }] of nodes.slice(mastersOfCluster).entries()) {
+    const id = await masters[at]!.redis.cluster('MYID')
+    await redis.call('CLUSTER', 'REPLICATE', id as string)
+  }
+  const isWhole = async () => {
+    const states = await Promise.all(nodes.map(({ redis }) => redis.cluster('INFO')))
+    if (!states.every((state) => String(state).includes('cluster_state:ok'))) return false
+    const replicas = await Promise.all(
+      nodes.slice(mastersOfCluster).map(({ redis }) => redis.info('replication')),
+    )
+    return replicas.every((text) => text.includes('master_link_status:up'))
+  }
+  await conditionHolds('the cluster is whole', isWhole)
+}
