@@ -17,6 +17,7 @@ import { isEventFault, isTooMuch } from './infra/postgres/errors.js'
 import { createUnusedFiles } from './infra/postgres/files.js'
 import { createPool } from './infra/postgres/pool.js'
 import { createPushAging } from './infra/postgres/pushes.js'
+import { createRetention } from './infra/postgres/retention.js'
 import { createRedis } from './infra/redis/client.js'
 import { createWorkerHealth, startHeartbeats } from './infra/redis/heartbeats.js'
 import { redisKeys } from './infra/redis/keys.js'
@@ -36,6 +37,7 @@ import type { Frame } from './workers/kit/runner.js'
 import { allWorkers, isWorkerRole, startWorkers, type WorkerRole, workerRoles } from './workers/main.js'
 import { startPresenceSweep } from './workers/presence.js'
 import { startPushAging } from './workers/push-aging.js'
+import { startRetention } from './workers/retention.js'
 
 /** What is outside, opened once per process; PostgreSQL only where a worker runs. */
 interface Outside {
@@ -185,6 +187,10 @@ async function startWorkerRoles(
       config,
     }
     parts.push({ role: 'file-sweep', ...startFileSweep({ ...settings, schedule: frame.schedule, log }) })
+    const { locks } = settings
+    const retention = createRetention(pool)
+    const aging = { retention, locks, config, metrics, schedule: frame.schedule, log }
+    parts.push({ role: 'retention', ...startRetention(aging) })
   }
   if (pool && roles.includes('s2c-push')) {
     const { prefix, schedule } = frame

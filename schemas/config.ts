@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { contradictions } from './contradictions.js'
 import { redisSettings } from './redis-settings.js'
+import { retentionSettings } from './retention-settings.js'
 import {
   adapter,
   bytes,
@@ -258,6 +259,7 @@ export const settings = {
   PUSH_WEBHOOK_SECRET: setting(z.string().optional(), undefined, 'signs those posts (HMAC-SHA-256)'),
   PUSH_PREVIEW: setting(flag, 'true', 'show the text in notifications'),
   ...webhookSettings,
+  ...retentionSettings,
   LOG_LEVEL: setting(
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']),
     'info',

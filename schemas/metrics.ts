@@ -88,6 +88,11 @@ export const metrics = {
     ['worker'],
   ),
   dead_letters: counter('workers', 'events that can never be used, see docs/operations.md', ['worker']),
+  retention_removed: counter(
+    'workers',
+    'rows that were removed since they were too old, by what they were; of messages: messages, with all their rows',
+    ['kind'],
+  ),
   push_notifications: counter(
     'workers',
     'notifications to devices, by what became of a round: sent, refused, suppressed, pending (tried again), failed',

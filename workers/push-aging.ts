@@ -1,6 +1,6 @@
 /**
- * What time does to pushes, by cron and beside the role `s2c-push`: stored ones expire, old ones are forgotten. Any
- * number of processes may run it; a result is told again where one died between telling and marking.
+ * Stored pushes expire, by cron and beside the role `s2c-push`. Any number of processes may run it; a result is told
+ * again where one died between telling and marking.
  */
 import type { Bus } from '../schemas/bus.js'
 import type { Logger } from '../schemas/log.js'
@@ -9,10 +9,8 @@ import type { Locks } from './ports/presence.js'
 import type { PushAging } from './ports/pushes.js'
 
 const everySecond = '* * * * * *'
-const everyHour = '0 23 * * * *'
 const perStep = 500
 const lockLimit_ms = 30_000
-const kept_ms = 30 * 86_400_000
 
 export interface PushAgingSettings {
   readonly aging: PushAging
@@ -24,11 +22,11 @@ export interface PushAgingSettings {
   readonly log: Logger
 }
 
-/** Starts both jobs; `stop` finishes the step in hand. */
+/** Starts the job; `stop` finishes the step in hand. */
 export async function startPushAging(settings: PushAgingSettings): Promise<{ stop(): Promise<void> }> {
   const { aging, locks, bus, prefix, schedule, log } = settings
   const producer = await bus.producer('push-aging')
-  let running: Promise<unknown> = Promise.resolve()
+  let running: Promise<void> = Promise.resolve()
 
   async function expire(): Promise<void> {
     for (let some = perStep; some === perStep; ) {
@@ -50,24 +48,16 @@ export async function startPushAging(settings: PushAgingSettings): Promise<{ sto
     }
   }
 
-  async function forget(): Promise<void> {
-    while ((await aging.forget(Date.now() - kept_ms, perStep)) === perStep);
-  }
-
-  const alone = (name: string, work: () => Promise<void>) => () => {
-    const run = locks.once(name, lockLimit_ms, work).then(
+  const stopExpiry = schedule(everySecond, () => {
+    running = locks.once('push-expiry', lockLimit_ms, expire).then(
       () => {},
-      (error: unknown) => log.warn({ err: error }, `${name} failed; it is tried again`),
+      (error: unknown) => log.warn({ err: error }, 'push-expiry failed; it is tried again'),
     )
-    running = Promise.all([running, run])
-    return run
-  }
-  const stopExpiry = schedule(everySecond, alone('push-expiry', expire))
-  const stopForgetting = schedule(everyHour, alone('push-forgetting', forget))
+    return running
+  })
   return {
     async stop() {
       stopExpiry()
-      stopForgetting()
       await running
       await producer.close()
     },

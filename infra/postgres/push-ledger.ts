@@ -4,10 +4,6 @@ import { deviceKey } from '../../schemas/ids.js'
 import type { OpenPush, PushKey, PushLedger } from '../../workers/ports/push.js'
 import { prepared } from './pool.js'
 
-/** Older messages are not delivered any more, so nothing can trigger them again. */
-const keptFor_ms = 90 * 86_400_000
-const forgottenPerBatch = 100
-
 interface OpenRow extends OpenPush {
   o: number
 }
@@ -47,13 +43,6 @@ const settleRows = prepared(
       AND l.state = 'pending' AND l.round = k.round`,
 )
 
-const forgetRows = prepared(
-  'push-ledger-forget',
-  `DELETE FROM im_push_ledger WHERE (reader_id, device, from_id, client_msg_id) IN
-     (SELECT reader_id, device, from_id, client_msg_id FROM im_push_ledger
-       WHERE reader_id = ANY ($1::bigint[]) AND created < $2 LIMIT ${forgottenPerBatch} FOR UPDATE SKIP LOCKED)`,
-)
-
 const keyColumns = (keys: readonly PushKey[]): unknown[] => [
   keys.map((key) => key.reader_user_id),
   keys.map((key) => deviceKey(key.device)),
@@ -73,10 +62,6 @@ export const createPushLedger = (pool: Pool): PushLedger => ({
       openings.map((opening) => opening.server_msg_id),
       openings.map((opening) => opening.round),
       now,
-    ])
-    await forgetRows(pool, [
-      [...new Set(openings.map((opening) => opening.reader_user_id))],
-      now - keptFor_ms,
     ])
     const found = new Map(rows.map(({ o, ...row }) => [o, row]))
     return openings.map((_, at) => found.get(at + 1))

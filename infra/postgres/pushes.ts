@@ -238,21 +238,10 @@ const expireReceivers = prepared(
     WHERE r.push_id = k.p AND r.user_id = k.u AND r.state = 'stored'`,
 )
 
-const forgetPushes = prepared<{ push_id: string }>(
-  'push-forget',
-  `WITH old AS MATERIALIZED (
-     SELECT push_id FROM im_push WHERE created < $1 ORDER BY created LIMIT $2 FOR UPDATE SKIP LOCKED
-   ), receivers AS (
-     DELETE FROM im_push_receiver r USING old WHERE r.push_id = old.push_id
-   )
-   DELETE FROM im_push p USING old WHERE p.push_id = old.push_id RETURNING p.push_id`,
-)
-
 /** What time does to pushes, on this pool. */
 export const createPushAging = (pool: Pool): PushAging => ({
   overdue: (now, limit) => selectOverdue(pool, [now, limit]),
   async expire(receivers, now) {
     await expireReceivers(pool, [...usersOf(receivers), now])
   },
-  forget: async (time, limit) => (await forgetPushes(pool, [time, limit])).length,
 })

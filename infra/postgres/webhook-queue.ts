@@ -5,7 +5,7 @@ import type { EventPlace, WaitingEvent, WebhookQueue } from '../../workers/ports
 import { inTransaction, prepared } from './pool.js'
 
 /** The record of a row that was noted earlier is gone from its delay topic: it must not hold up its lane for ever. */
-const kept_ms = topics.webhookRetry600s.retention_ms
+export const waitingKept_ms = topics.webhookRetry600s.retention_ms
 
 const selectWaiting = prepared<WaitingEvent>(
   'webhook-waiting',
@@ -38,7 +38,7 @@ const positions = (rows: readonly EventPlace[]) => rows.map(({ position }) => po
 /** Keeps them on this pool. */
 export const createWebhookQueue = (pool: Pool): WebhookQueue => ({
   async waiting(asked) {
-    const since = Date.now() - kept_ms
+    const since = Date.now() - waitingKept_ms
     return asked.length === 0 ? [] : selectWaiting(pool, [lanes(asked), positions(asked), since])
   },
   async change(keep, drop) {

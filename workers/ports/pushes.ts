@@ -107,8 +107,6 @@ export interface PushAging {
   overdue(now: number, limit: number): Promise<readonly PushReceiver[]>
   /** Marks them as expired. */
   expire(receivers: readonly PushReceiver[], now: number): Promise<void>
-  /** Forgets pushes that were asked for before `time`, some at a time. Answers how many. */
-  forget(time: number, limit: number): Promise<number>
 }
 
 export interface Everyone {

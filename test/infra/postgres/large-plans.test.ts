@@ -10,6 +10,7 @@ import { createMessageStore } from '../../../infra/postgres/messages.js'
 import { createPool } from '../../../infra/postgres/pool.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
 import { createReceipts } from '../../../infra/postgres/receipts.js'
+import { createRetention } from '../../../infra/postgres/retention.js'
 import { createSessionChanges } from '../../../infra/postgres/session-changes.js'
 import { createSessionLists } from '../../../infra/postgres/sessions.js'
 import { settleSessions } from '../../../infra/postgres/settlement.js'
@@ -38,6 +39,10 @@ const watched = [
   'im_group_ack%',
   'im_contact',
   'im_conversation',
+  'im_file_message',
+  'im_timeline_span',
+  'im_push_ledger',
+  'im_push_receiver',
 ]
 
 before(async () => {
@@ -177,4 +182,19 @@ test('contacts are judged, changed and listed by index, and found by who stores 
   await findsByIndex((n) => directory.reachable(n * 11, 20))
   const store = createMessageStore(pool, 'friends')
   await findsByIndex((n) => store.store([message(n * 11, n * 11 + 1, { msg_id: `to a friend ${n}` })]))
+})
+
+test('what is too old is found and removed by index', async () => {
+  const retention = createRetention(pool)
+  const user = (n: number) => [n * 7, n * 7 + 1]
+  await findsByIndex((n) => retention.conversations(`g:${groupOf(n)}`, 1))
+  await findsByIndex(async (n) => {
+    const { removed } = await retention.removeMessages(`g:${groupOf(n + 20)}`, 10)
+    assert.ok(removed > 0, 'there was something to remove')
+  })
+  await findsByIndex((n) => retention.removeMessages(`c:${n * 11}:${n * 11 + 1}`, 2 ** 45))
+  await findsByIndex((n) => retention.removeEmptySpans(user(n)))
+  await findsByIndex((n) => retention.removeLedger(user(n), 10))
+  await findsByIndex((n) => retention.removeDevices(user(n), 10))
+  await findsByIndex((n) => retention.removePushes(n))
 })

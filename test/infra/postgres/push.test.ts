@@ -98,15 +98,6 @@ test('what was refused is not opened again', async () => {
   assert.deepEqual(await ledger.open([opening(key(16))]), [undefined])
 })
 
-test('rows that are too old to matter go', async () => {
-  await chat.pool.query(
-    `INSERT INTO im_push_ledger (reader_id, device, from_id, client_msg_id, notification_id, reason, state, created, updated)
-     VALUES (17, '2', 1, 'ancient', gen_random_uuid(), 'offline', 'sent', 0, 0)`,
-  )
-  await ledger.open([opening(key(17))])
-  assert.deepEqual(await rowOf(key(17, 'ancient')), [])
-})
-
 test('two workers that open the same rows at once get the same ids', async () => {
   const openings = Array.from({ length: 50 }, (_, at) => opening(key(12, `m${at}`)))
   const [one, two] = await Promise.all([idsOf(openings), idsOf([...openings].reverse())])

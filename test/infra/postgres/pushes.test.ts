@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test'
 import type pg from 'pg'
 import { createPool } from '../../../infra/postgres/pool.js'
 import { createPushAging, createPushes, createPushStatuses } from '../../../infra/postgres/pushes.js'
+import { createRetention } from '../../../infra/postgres/retention.js'
 import type { Pushes, PushOpening, ReceiverState } from '../../../workers/ports/pushes.js'
 import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
 import { silentLog } from '../../helpers/log.js'
@@ -127,7 +128,7 @@ test('what is on its way is told apart from what is stored', async () => {
   assert.deepEqual([only?.push_id, only?.sent], [push_id, true])
 })
 
-test('stored receivers expire, and a push is forgotten with its receivers', async () => {
+test('stored receivers expire, and a push that is too old is forgotten with its receivers', async () => {
   const aging = createPushAging(pool)
   const push_id = await addressed('stored', 1, 2)
   await pushes.reached([{ push_id, user_id: 2, step: 'acked', device: '2', time: 5 }])
@@ -137,7 +138,8 @@ test('stored receivers expire, and a push is forgotten with its receivers', asyn
   const statuses = createPushStatuses(pool)
   const states = async () => (await statuses.of(push_id, 0, 10))?.receivers.map(({ state }) => state)
   assert.deepEqual(await states(), ['expired', 'acked'])
-  assert.equal(await aging.forget(500, 100), 0)
-  assert.ok((await aging.forget(5_000, 100)) > 0)
+  const { removePushes } = createRetention(pool)
+  assert.equal(await removePushes(500), 0)
+  while ((await removePushes(5_000)) > 0);
   assert.equal(await states(), undefined)
 })

@@ -1,9 +1,13 @@
-/** Whatever happens to a group around the limit of write diffusion, its members see what a plain count says. */
+/**
+ * Whatever happens to a group around the limit of write diffusion, its oldest messages removed included, its members
+ * see what a plain count says.
+ */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type pg from 'pg'
 import { createPool } from '../../../infra/postgres/pool.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
+import { createRetention } from '../../../infra/postgres/retention.js'
 import { createSessionLists } from '../../../infra/postgres/sessions.js'
 import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
 import { groupViews } from '../../helpers/group-views.js'
@@ -63,8 +67,8 @@ async function check({ group, members, messages, waiting }: Model): Promise<void
     assert.equal(await views.unread(user, group.group_id), expected.length, `unread of ${user}`)
     const all = seen.map(({ number }) => number)
     assert.deepEqual(await views.history(user, group.group_id), all)
-    const last = (await views.listed(user, group.group_id))?.last
-    assert.equal(last, all.at(-1), `last of ${user}`)
+    const listed = await views.listed(user, group.group_id)
+    assert.equal(listed?.last ?? 0, all.at(-1) ?? 0, `last of ${user}`)
   }
 }
 
@@ -76,7 +80,7 @@ async function step(model: Model, users: readonly number[], random: (below: numb
   const member = members.get(user)
   const isIn = member !== undefined && member.left === undefined
   const changed = (number: number) => messages.push({ number, from: owner, type: notification })
-  switch (random(8)) {
+  switch (random(9)) {
     case 0:
       if (isIn) break
       {
@@ -101,6 +105,10 @@ async function step(model: Model, users: readonly number[], random: (below: numb
     case 4:
       await views.listed(user, group.group_id)
       break
+    case 5:
+      if (messages.length < 10) break
+      await removeOldest(group.group_id, users, messages.splice(0, 1 + random(5)).at(-1)!.number)
+      break
     default:
       if (!isIn) break
       {
@@ -110,6 +118,14 @@ async function step(model: Model, users: readonly number[], random: (below: numb
         else waiting.push(number)
       }
   }
+}
+
+/** As by age, had each message the age of its number: in steps of a message or two. */
+async function removeOldest(group: number, users: readonly number[], upto: number): Promise<void> {
+  await pool.query('UPDATE im_message_group SET send_time = msg_id WHERE group_id = $1', [group])
+  const retention = createRetention(pool, 6)
+  while ((await retention.removeMessages(`g:${group}`, upto + 1)).more);
+  await retention.removeEmptySpans(users)
 }
 
 const readPosition = async (user: number, group: number) =>
