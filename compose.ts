@@ -30,6 +30,7 @@ import { createTokenSigner } from './infra/tokens.js'
 import type { Config } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
 import { redisAddress } from './schemas/redis-settings.js'
+import { recordStyle } from './schemas/topic-settings.js'
 import { allRoles, busSettings, isWanted, patiently, topicDelay } from './setup.js'
 import { workerPorts } from './wiring.js'
 import { startFileSweep } from './workers/file-sweep.js'
@@ -90,7 +91,7 @@ function observeBatches(metrics: ProcessMetrics): NonNullable<Frame['observe']> 
 
 const workerFrame = (config: Config, { bus }: Outside, metrics: ProcessMetrics, log: Logger): Frame => ({
   bus,
-  prefix: config.TOPIC_PREFIX,
+  ...recordStyle(config),
   log,
   isEventFault,
   isTooMuch,
@@ -193,9 +194,9 @@ async function startWorkerRoles(
     parts.push({ role: 'retention', ...startRetention(aging) })
   }
   if (pool && roles.includes('s2c-push')) {
-    const { prefix, schedule } = frame
+    const { schedule } = frame
     const [aging, locks] = [createPushAging(pool), createLocks({ redis, keys })]
-    const { stop } = await startPushAging({ aging, locks, bus, prefix, schedule, log })
+    const { stop } = await startPushAging({ ...recordStyle(config), aging, locks, bus, schedule, log })
     parts.push({ role: 'push-aging', isReady: () => true, stop })
   }
   if (roles.includes('presence')) {
@@ -203,7 +204,7 @@ async function startWorkerRoles(
       ended: createEndedGates({ redis, keys, policy: config.LOGIN_POLICY }),
       locks: createLocks({ redis, keys }),
       bus,
-      prefix: config.TOPIC_PREFIX,
+      ...recordStyle(config),
       lease_ms: config.LEASE_MS,
       schedule: frame.schedule,
       log,

@@ -2,6 +2,7 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { commandLabels } from '../schemas/packets.js'
+import { recordStyle } from '../schemas/topic-settings.js'
 import { type Admission, createAdmission } from './admission.js'
 import { type Broadcasts, createBroadcasts } from './broadcasts.js'
 import { type Clients, createClients } from './clients.js'
@@ -63,6 +64,7 @@ const broadcastsOf = (gate: Gate, clients: Clients, lease: LeaseKeeper): Broadca
 export async function assemble(ports: GatewayPorts, addresses: () => GateAddresses): Promise<Parts> {
   const { config, identity, bus, metrics, log, presence } = ports
   const prefix = config.TOPIC_PREFIX
+  const style = recordStyle(config)
   const lease = createLeaseKeeper({
     lease_ms: config.LEASE_MS,
     now,
@@ -92,8 +94,8 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
     log,
   })
   const { publish } = publisher
-  const reports = createReports({ prefix, ledger: ports.reportLedger, publish })
-  const changes = createPresenceChanges({ gate_id: identity.gate_id, prefix, presence, publish, log })
+  const reports = createReports({ style, ledger: ports.reportLedger, publish })
+  const changes = createPresenceChanges({ gate_id: identity.gate_id, style, presence, publish, log })
   const writer = createWriter({
     max_unsent_bytes: config.MAX_SEND_BUFFER_BYTES,
     long_answer_bytes: config.MAX_PACKET_BYTES,

@@ -6,7 +6,7 @@
  */
 import type { OutgoingRecord } from '../schemas/bus.js'
 import type { Logger } from '../schemas/log.js'
-import { recordOf, topics } from '../schemas/topics.js'
+import { type RecordStyle, recordOf, topics } from '../schemas/topics.js'
 import type { DevicePresence, RegisteredLogin } from './ports.js'
 
 export interface PresenceChanges {
@@ -21,7 +21,7 @@ export interface PresenceChanges {
 
 interface PresenceOptions {
   readonly gate_id: string
-  readonly prefix: string
+  readonly style: RecordStyle
   readonly presence: DevicePresence
   readonly publish: (records: readonly OutgoingRecord[]) => Promise<void>
   readonly log: Logger
@@ -33,7 +33,7 @@ const retry_ms = 500
 const waiting_max = 100_000
 
 export function createPresenceChanges(options: PresenceOptions): PresenceChanges {
-  const { gate_id, prefix, presence, publish, log } = options
+  const { gate_id, style, presence, publish, log } = options
   const leaving: RegisteredLogin[] = []
   const untold: { readonly record: OutgoingRecord; readonly left?: RegisteredLogin }[] = []
   const told: RegisteredLogin[] = []
@@ -41,7 +41,7 @@ export function createPresenceChanges(options: PresenceOptions): PresenceChanges
   let stopped = false
 
   const change = (state: 'online' | 'offline', { user_id, device }: RegisteredLogin): OutgoingRecord =>
-    recordOf(prefix, topics.presenceChanged, {
+    recordOf(style, topics.presenceChanged, {
       user_id: String(user_id),
       client_type: device.client_type,
       ...(device.device_id ? { device_id: device.device_id } : {}),

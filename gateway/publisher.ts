@@ -128,7 +128,7 @@ export async function createPublisher(options: PublisherOptions): Promise<Publis
   return {
     submit(topic, event, request) {
       if (topic.packed !== undefined) return packing.add(topic, event)
-      if (records.push(recordOf(prefix, topic, event)) === 1) queueMicrotask(flush)
+      if (records.push(recordOf({ prefix }, topic, event)) === 1) queueMicrotask(flush)
       if (request !== undefined) requests.push(request)
     },
     publish,

@@ -4,7 +4,7 @@
  */
 import type { OutgoingRecord } from '../schemas/bus.js'
 import type { ReportSubmittedJson } from '../schemas/business-events.js'
-import { recordOf, topics } from '../schemas/topics.js'
+import { type RecordStyle, recordOf, topics } from '../schemas/topics.js'
 import type { ReportLedger } from './ports.js'
 
 export interface Reports {
@@ -16,12 +16,12 @@ export interface Reports {
 }
 
 interface ReportOptions {
-  readonly prefix: string
+  readonly style: RecordStyle
   readonly ledger: ReportLedger
   readonly publish: (records: readonly OutgoingRecord[]) => Promise<void>
 }
 
-export function createReports({ prefix, ledger, publish }: ReportOptions): Reports {
+export function createReports({ style, ledger, publish }: ReportOptions): Reports {
   /** The latest report under each id that is on its way: a repeat waits for it, or both would pass for the first. */
   const underWay = new Map<string, Promise<unknown>>()
 
@@ -29,7 +29,7 @@ export function createReports({ prefix, ledger, publish }: ReportOptions): Repor
     const { user_id, report_id } = report
     const repeated = await ledger.isPublished(user_id, report_id)
     await publish([
-      recordOf(prefix, topics.reportSubmitted, { ...report, ...(repeated ? { repeated: true } : {}) }),
+      recordOf(style, topics.reportSubmitted, { ...report, ...(repeated ? { repeated: true } : {}) }),
     ])
     // Only now: a mark must never stand on what was not published before.
     if (!repeated) await ledger.published(user_id, report_id)

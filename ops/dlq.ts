@@ -120,7 +120,7 @@ async function show(
   for await (const records of recordsOf(operation, topic, letters))
     for (const { offset, value, headers } of records) {
       const letter = letters.find((each) => each.offset === offset)!
-      const events = eventsShown(topicOf(operation.prefix, letter.topic), value, withBodies)
+      const events = eventsShown(topicOf(operation.prefix, letter.topic), { value, headers }, withBodies)
       const hidden = withBodies ? {} : { hidden: 'what the messages say: --bodies shows it' }
       const bytes_base64 = withBodies ? { bytes_base64: value.toString('base64') } : {}
       shown.push({ ...jsonOf(letter), headers, events, ...bytes_base64, ...hidden })

@@ -1,4 +1,5 @@
 /** Events as an operator may see them: who, where and when, without what was said. */
+import type { IncomingRecord } from '../schemas/bus.js'
 import { type AnyTopic, eventsIn, fullName, topics } from '../schemas/topics.js'
 
 const catalogue: readonly AnyTopic[] = Object.values(topics)
@@ -49,12 +50,12 @@ function shown(name: string, value: unknown, withBodies: boolean): unknown {
 /** The events in a record of this topic; an error's text where its bytes are none. */
 export function eventsShown(
   topic: AnyTopic | undefined,
-  value: Buffer,
+  { value, headers }: Pick<IncomingRecord, 'value' | 'headers'>,
   withBodies: boolean,
 ): unknown[] | string {
   if (topic === undefined) return 'the topic is not in the catalogue of this release'
   try {
-    return eventsIn(topic, value).map((bytes) => shown('', topic.decode(bytes), withBodies))
+    return eventsIn(topic, value).map((bytes) => shown('', topic.decode(bytes, headers), withBodies))
   } catch (error) {
     return `not a ${topic.payload}: ${(error as Error).message}`
   }

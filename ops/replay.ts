@@ -2,6 +2,7 @@
  * `replay GROUP --from TIME`: the group's offsets go back, so that it reads again what came since then. Nothing is
  * published anew: numbers, order and the offsets that name logins stay what they were, and no other group notices.
  */
+import type { IncomingRecord } from '../schemas/bus.js'
 import { type AnyTopic, eventsIn, fullName } from '../schemas/topics.js'
 import type { ConsumerGroup, Operation } from './consumer-groups.js'
 import type { Range } from './ports.js'
@@ -115,8 +116,8 @@ async function countIn(
   for (const range of ranges)
     for await (const batch of bus.read(name, range)) {
       records += batch.length
-      const decoded = batch.flatMap(({ value, timestamp }) =>
-        decodedEvents(topic, value).map((event) => ({ event, appended: timestamp })),
+      const decoded = batch.flatMap(({ value, headers, timestamp }) =>
+        decodedEvents(topic, value, headers).map((event) => ({ event, appended: timestamp })),
       )
       events += decoded.length
       await forecaster?.add(
@@ -128,9 +129,9 @@ async function countIn(
 }
 
 /** None where they cannot be read: those become dead letters again. */
-function decodedEvents(topic: AnyTopic, value: Buffer): unknown[] {
+function decodedEvents(topic: AnyTopic, value: Buffer, headers: IncomingRecord['headers']): unknown[] {
   try {
-    return eventsIn(topic, value).map((bytes) => topic.decode(bytes))
+    return eventsIn(topic, value).map((bytes) => topic.decode(bytes, headers))
   } catch {
     return []
   }

@@ -1,6 +1,7 @@
 // Generates proto/gen from the .proto files: `npm run proto`, or `node proto/generate.mjs <folder>` to write elsewhere.
 //   cim.js, cim.d.ts   encoders and decoders of all messages
 //   descriptor.ts      the fields of the CIM messages as a table, for the checker of what clients send
+//   business.ts        the text of business.proto, which gateways hand out
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -98,3 +99,9 @@ write('cim.js', banner + readFileSync(join(outFolder, 'cim.js'), 'utf8'))
 // Not the asynchronous load: it puts files in the order in which they happen to be read.
 const root = new protobuf.Root().loadSync(protoFiles, { keepCase: true })
 write('descriptor.ts', descriptorSource(descriptor(root)))
+
+const businessText = JSON.stringify(readFileSync(join(protoFolder, 'business.proto'), 'utf8'))
+write(
+  'business.ts',
+  `${banner}/** business.proto as it is. */\nexport const businessProto = ${businessText}\n`,
+)

@@ -1,5 +1,7 @@
 /** The AsyncAPI 3 document of the topics that businesses read and write, made from the catalogue (spec 3). */
 import { z } from 'zod'
+import { businessProto } from '../proto/index.js'
+import { protobufHeaders } from './business-codec.js'
 import type { AnyTopic, Contract } from './topic.js'
 import { fullName, topics } from './topics.js'
 
@@ -39,18 +41,28 @@ const withoutClosing = (schema: JsonSchema): JsonSchema =>
     ),
   )
 
+/** Of the message in JSON, and of the one in business.proto. */
 const nameOf = ({ payload }: AnyTopic): string => payload.replace(/Json$/, '')
+const inProtobuf = (name: string): string => `${name}Protobuf`
+const schemaFile = 'business.proto'
 
 const description =
   `JSON in UTF-8; ids are decimal strings, times are milliseconds, bytes are base64. A record with the header
-content-type: application/x-protobuf on push.requested is a PushRequested of proto/business.proto instead. Delivery is
-at least once, and in order per key; fields may be added at any time.`.replaceAll('\n', ' ')
+content-type: application/x-protobuf is a message of business.proto instead: you choose for what you write, and
+TOPICS_IN_PROTOBUF for what you read. Delivery is at least once, and in order per key; fields may be added at any time.`.replaceAll(
+    '\n',
+    ' ',
+  )
+
+const messageNames = (topic: External): string[] => [nameOf(topic), inProtobuf(nameOf(topic))]
 
 const channel = (topic: External, prefix: string, busyPartitions: number) => ({
   address: fullName(prefix, topic),
   title: topic.name,
   description: topic.purpose,
-  messages: { [nameOf(topic)]: { $ref: `#/components/messages/${nameOf(topic)}` } },
+  messages: Object.fromEntries(
+    messageNames(topic).map((name) => [name, { $ref: `#/components/messages/${name}` }]),
+  ),
   bindings: {
     kafka: {
       topic: fullName(prefix, topic),
@@ -66,7 +78,11 @@ const operation = (topic: External) => ({
   action: topic.external === 'written' ? 'receive' : 'send',
   channel: { $ref: `#/channels/${topic.name}` },
   summary: topic.purpose,
-  messages: [{ $ref: `#/channels/${topic.name}/messages/${nameOf(topic)}` }],
+  messages: messageNames(topic).map((name) => ({ $ref: `#/channels/${topic.name}/messages/${name}` })),
+})
+
+const bindings = ({ contract }: External) => ({
+  kafka: { key: { type: 'string', description: contract.key }, bindingVersion: '0.5.0' },
 })
 
 const message = (topic: External) => ({
@@ -75,9 +91,24 @@ const message = (topic: External) => ({
   contentType: 'application/json',
   payload: payloadSchema(topic),
   examples: [{ name: nameOf(topic), payload: topic.contract.example }],
-  bindings: {
-    kafka: { key: { type: 'string', description: topic.contract.key }, bindingVersion: '0.5.0' },
+  bindings: bindings(topic),
+})
+
+/** The same in protobuf. */
+const protobufMessage = (topic: External) => ({
+  name: inProtobuf(nameOf(topic)),
+  title: `${topic.name} in protobuf`,
+  description: `coffeechat.business.${nameOf(topic)} of ${schemaFile}`,
+  contentType: protobufHeaders['content-type'],
+  headers: {
+    type: 'object',
+    required: Object.keys(protobufHeaders),
+    properties: Object.fromEntries(
+      Object.entries(protobufHeaders).map(([name, value]) => [name, { type: 'string', const: value }]),
+    ),
   },
+  payload: { $ref: `#/components/schemas/${schemaFile}` },
+  bindings: bindings(topic),
 })
 
 const keyed = <T>(of: (topic: External) => [string, T]): Record<string, T> =>
@@ -109,7 +140,15 @@ export const asyncApi = (prefix: string, busyPartitions: number) => ({
     `${topic.external === 'written' ? 'receive' : 'send'}-${topic.name.replaceAll('.', '-')}`,
     operation(topic),
   ]),
-  components: { messages: keyed((topic) => [nameOf(topic), message(topic)]) },
+  components: {
+    messages: {
+      ...keyed((topic) => [nameOf(topic), message(topic)]),
+      ...keyed((topic) => [inProtobuf(nameOf(topic)), protobufMessage(topic)]),
+    },
+    schemas: {
+      [schemaFile]: { schemaFormat: 'application/vnd.google.protobuf;version=2', schema: businessProto },
+    },
+  },
 })
 
 export type AsyncApi = ReturnType<typeof asyncApi>

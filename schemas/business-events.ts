@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { coffeechat } from '../proto/index.js'
+import { saysProtobuf } from './business-codec.js'
 import { fieldLimits } from './fields.js'
 import { isGroupId, isUserId } from './ids.js'
 import { text } from './user-operations.js'
@@ -173,7 +174,6 @@ export type PushRequested =
 
 type Headers = Readonly<Record<string, string>>
 
-const protobufType = 'application/x-protobuf'
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** The JSON that a protobuf request means. */
@@ -213,8 +213,7 @@ export const pushRequestedCodec = {
       : undefined,
   /** @throws where it is neither JSON nor protobuf, or has no push_id */
   decode(bytes: Uint8Array, headers: Headers = {}): PushRequested {
-    const isProtobuf = headers['content-type']?.startsWith(protobufType) ?? false
-    const given = isProtobuf ? fromProtobuf(bytes) : (JSON.parse(utf8.decode(bytes)) as unknown)
+    const given = saysProtobuf(headers) ? fromProtobuf(bytes) : (JSON.parse(utf8.decode(bytes)) as unknown)
     const parsed = pushRequest.safeParse(given)
     if (parsed.success) return { kind: 'request', request: parsed.data, answer_to: answerToOf(headers) }
     const issue = parsed.error.issues[0]

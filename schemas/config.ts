@@ -20,6 +20,7 @@ import {
   providerNames,
   setting,
 } from './setting.js'
+import { topicSettings } from './topic-settings.js'
 import { webhookSettings } from './webhook-settings.js'
 
 export const settings = {
@@ -75,6 +76,7 @@ export const settings = {
   ),
   TOPIC_PARTITIONS: setting(count(1, 256), '4', 'partitions of the busy topics, when they are made'),
   TOPIC_REPLICATION: setting(count(1, 10), '1', 'replication factor of the topics, when they are made'),
+  ...topicSettings,
 
   API_KEY: setting(list, '', 'keys of app servers, comma-separated (required in production)'),
   TOKEN_SECRET: setting(

@@ -1,5 +1,6 @@
 /** Topics as the brokers know them, and the records that carry their events. */
 import type { OutgoingRecord, TopicSettings } from './bus.js'
+import { protobufHeaders } from './business-codec.js'
 import { packEvents, unpackEvents } from './packing.js'
 import type { AnyTopic, EventOf } from './topic.js'
 
@@ -51,21 +52,30 @@ export const deadLetterSettings = (each: AnyTopic, group: string, prefix: string
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
+/** How this system writes to its topics. */
+export interface RecordStyle {
+  /** TOPIC_PREFIX */
+  readonly prefix: string
+  /** Topics of businesses whose records are protobuf, by name; undefined: none. */
+  readonly inProtobuf?: ReadonlySet<string>
+}
+
 /**
  * The record that carries an event to its topic.
  * @param beside the partition of the event that this one follows from
  */
 export const recordOf = <T extends AnyTopic>(
-  prefix: string,
+  { prefix, inProtobuf }: RecordStyle,
   each: T,
   event: EventOf<T>,
   instance?: string,
   beside?: number,
 ): OutgoingRecord => {
-  const bytes = asBuffer(each.encode(event))
+  const isProtobuf = each.encodeProtobuf !== undefined && inProtobuf?.has(each.name) === true
+  const bytes = asBuffer(isProtobuf ? each.encodeProtobuf!(event) : each.encode(event))
   const value = each.packed === undefined ? bytes : packEvents([bytes])
   const partition = each.beside ? beside : each.lane?.(event)
-  const headers = each.headers?.(event)
+  const headers = isProtobuf ? protobufHeaders : each.headers?.(event)
   const record = {
     topic: fullName(prefix, each, instance),
     key: each.key(event),

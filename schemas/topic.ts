@@ -7,6 +7,8 @@ interface Codec<E> {
   decode(bytes: Uint8Array, headers?: Readonly<Record<string, string>>): E
   /** Of the record that carries this event. */
   headers?(event: E): Readonly<Record<string, string>> | undefined
+  /** Instead of `encode`, where that is what readers want (TOPICS_IN_PROTOBUF); the record's content-type says so. */
+  encodeProtobuf?(event: E): Uint8Array
 }
 
 /** A topic as businesses see it. */
@@ -54,7 +56,7 @@ export type AnyTopic = Topic<string, any>
 // biome-ignore lint/suspicious/noExplicitAny: of AnyTopic the payload is anything
 export type EventOf<T> = 0 extends 1 & T ? any : T extends Topic<string, infer E> ? E : never
 
-interface ProtoMessage<E> {
+export interface ProtoMessage<E> {
   encode(event: E): { finish(): Uint8Array }
   decode(bytes: Uint8Array): E
 }

@@ -3,6 +3,7 @@
  * only place with topic names. Who writes and who reads is declared by the workers and the gateway themselves.
  */
 import { coffeechat } from '../proto/index.js'
+import { inBothForms } from './business-codec.js'
 import {
   type ContactChangedJson,
   type MessageStoredJson,
@@ -18,11 +19,12 @@ import { conversationOf, deviceKey } from './ids.js'
 import { mergeChecks, mergeOutbound } from './merging.js'
 import { answerBytes } from './records.js'
 import { requestTopics } from './request-topics.js'
-import { json, proto, topic } from './topic.js'
+import { proto, topic } from './topic.js'
 
 export * from './records.js'
 export type { AnyTopic, EventOf, Topic } from './topic.js'
 
+import business = coffeechat.business
 import event = coffeechat.event
 
 const hour_ms = 3_600_000
@@ -123,7 +125,10 @@ export const topics = {
     external: 'read',
     contract: contracts.messageStored,
     purpose: 'every stored message, in order per conversation, for businesses',
-    ...json<MessageStoredJson>(),
+    ...inBothForms<MessageStoredJson>(business.MessageStored, {
+      ids: ['from_user_id', 'to_session_id', 'server_msg_id'],
+      bytes: ['data'],
+    }),
   }),
   fanoutRequested: topic<'fanout.requested', event.IFanoutRequested>({
     name: 'fanout.requested',
@@ -204,7 +209,7 @@ export const topics = {
     external: 'read',
     contract: contracts.presenceChanged,
     purpose: 'a device went online, offline, was kicked or logged out, for businesses',
-    ...json<PresenceChangedJson>(),
+    ...inBothForms<PresenceChangedJson>(business.PresenceChanged, { ids: ['user_id'] }),
   }),
   receiptChanged: topic<'receipt.changed', ReceiptChangedJson>({
     name: 'receipt.changed',
@@ -215,7 +220,7 @@ export const topics = {
     external: 'read',
     contract: contracts.receiptChanged,
     purpose: 'a message was read, for businesses',
-    ...json<ReceiptChangedJson>(),
+    ...inBothForms<ReceiptChangedJson>(business.ReceiptChanged, { ids: ['reader_user_id', 'server_msg_id'] }),
   }),
   pushRequested: topic<'push.requested', PushRequested>({
     name: 'push.requested',
@@ -256,7 +261,7 @@ export const topics = {
     external: 'read',
     contract: contracts.pushResult,
     purpose: 'what became of a push, one per user and outcome, for businesses',
-    ...json<PushResultJson>(),
+    ...inBothForms<PushResultJson>(business.PushResult, { ids: ['user_id'] }),
   }),
   reportSubmitted: topic<'report.submitted', ReportSubmittedJson>({
     name: 'report.submitted',
@@ -267,7 +272,7 @@ export const topics = {
     external: 'read',
     contract: contracts.reportSubmitted,
     purpose: 'what a client reports to the business, in order per user',
-    ...json<ReportSubmittedJson>(),
+    ...inBothForms<ReportSubmittedJson>(business.ReportSubmitted, { ids: ['user_id'], bytes: ['payload'] }),
   }),
   contactChanged: topic<'contact.changed', ContactChangedJson>({
     name: 'contact.changed',
@@ -278,7 +283,7 @@ export const topics = {
     external: 'read',
     contract: contracts.contactChanged,
     purpose: "a row of a user's contacts was changed: friendship, request, remark or block, for businesses",
-    ...json<ContactChangedJson>(),
+    ...inBothForms<ContactChangedJson>(business.ContactChanged, { ids: ['user_id', 'peer_id'] }),
   }),
   webhookRetry10s: webhookRetry('webhook.retry.10s', 0),
   webhookRetry60s: webhookRetry('webhook.retry.60s', 1),

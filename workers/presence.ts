@@ -5,7 +5,7 @@
  */
 import type { Bus, Producer } from '../schemas/bus.js'
 import type { Logger } from '../schemas/log.js'
-import { fullName, recordOf, topics } from '../schemas/topics.js'
+import { fullName, type RecordStyle, recordOf, topics } from '../schemas/topics.js'
 import { presenceChange } from './kit/presence-events.js'
 import type { EndedGates, GateStart, Locks, PresentDevice } from './ports/presence.js'
 
@@ -18,11 +18,10 @@ const devicesPerStep = 500
 const topicKept_ms = 24 * 3_600_000
 const deletionLimit_ms = 60_000
 
-export interface PresenceSweepSettings {
+export interface PresenceSweepSettings extends RecordStyle {
   readonly ended: EndedGates
   readonly locks: Locks
   readonly bus: Pick<Bus, 'listTopics' | 'deleteTopics' | 'producer'>
-  readonly prefix: string
   /** ms */
   readonly lease_ms: number
   /** Runs `job` by a cron expression; answers how to stop it. */
@@ -87,7 +86,8 @@ interface Unpublished {
  * One sweep, to be called again and again: it remembers when it first saw a lease gone, and the events that the
  * bus did not take.
  */
-function createSweep({ ended, prefix, lease_ms, log }: PresenceSweepSettings, producer: Producer) {
+function createSweep(settings: PresenceSweepSettings, producer: Producer) {
+  const { ended, lease_ms, log } = settings
   // A lease that Redis lost comes back with the gate's next renewal: its devices were there all the time.
   const grace_ms = lease_ms / 3 + 1_000
   let firstSeen = new Map<string, number>()
@@ -96,7 +96,7 @@ function createSweep({ ended, prefix, lease_ms, log }: PresenceSweepSettings, pr
   async function publish(): Promise<void> {
     const changes = unpublished.flatMap((each) => each.changes)
     if (changes.length > 0)
-      await producer.publish(changes.map((each) => recordOf(prefix, topics.presenceChanged, each)))
+      await producer.publish(changes.map((each) => recordOf(settings, topics.presenceChanged, each)))
     const told = unpublished
     unpublished = []
     for (const { gate, devices } of told) await ended.announced(gate, devices)

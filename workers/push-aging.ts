@@ -4,7 +4,7 @@
  */
 import type { Bus } from '../schemas/bus.js'
 import type { Logger } from '../schemas/log.js'
-import { recordOf, topics } from '../schemas/topics.js'
+import { type RecordStyle, recordOf, topics } from '../schemas/topics.js'
 import type { Locks } from './ports/presence.js'
 import type { PushAging } from './ports/pushes.js'
 
@@ -12,11 +12,10 @@ const everySecond = '* * * * * *'
 const perStep = 500
 const lockLimit_ms = 30_000
 
-export interface PushAgingSettings {
+export interface PushAgingSettings extends RecordStyle {
   readonly aging: PushAging
   readonly locks: Locks
   readonly bus: Pick<Bus, 'producer'>
-  readonly prefix: string
   /** Runs `job` by a cron expression; answers how to stop it. */
   readonly schedule: (cron: string, job: () => Promise<void>) => () => void
   readonly log: Logger
@@ -24,7 +23,7 @@ export interface PushAgingSettings {
 
 /** Starts the job; `stop` finishes the step in hand. */
 export async function startPushAging(settings: PushAgingSettings): Promise<{ stop(): Promise<void> }> {
-  const { aging, locks, bus, prefix, schedule, log } = settings
+  const { aging, locks, bus, schedule, log } = settings
   const producer = await bus.producer('push-aging')
   let running: Promise<void> = Promise.resolve()
 
@@ -36,7 +35,7 @@ export async function startPushAging(settings: PushAgingSettings): Promise<{ sto
       if (some === 0) return
       await producer.publish(
         overdue.map(({ push_id, user_id }) =>
-          recordOf(prefix, topics.pushResult, {
+          recordOf(settings, topics.pushResult, {
             push_id,
             user_id: String(user_id),
             outcome: 'expired',

@@ -168,13 +168,13 @@ function createWays({
       })
       const deadline = setTimeout(() => fail(serverBusy()), answerDeadline_ms)
       // An answer can arrive before the bus has confirmed the request to us: it counts all the same.
-      send([recordOf(prefix, topic, event(originOf(request, userId, id)))]).catch(fail)
+      send([recordOf({ prefix }, topic, event(originOf(request, userId, id)))]).catch(fail)
     })
 
   return {
     ask,
     async tell(request, userId, topic, events) {
-      await send(events(originOf(request, userId, 0)).map((each) => recordOf(prefix, topic, each)))
+      await send(events(originOf(request, userId, 0)).map((each) => recordOf({ prefix }, topic, each)))
     },
   }
 }

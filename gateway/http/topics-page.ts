@@ -36,13 +36,18 @@ function section(document: AsyncApi, name: string): string {
   const operation = Object.values(document.operations).find(({ channel: { $ref } }) =>
     $ref.endsWith(`/${name}`),
   )
-  const message = document.components.messages[Object.keys(channel.messages)[0]!]!
+  const messages = Object.keys(channel.messages).map((each) => document.components.messages[each]!)
+  const message = messages.find((each) => 'examples' in each)!
+  const others = messages.flatMap((each) =>
+    'description' in each ? `${each.contentType}: ${each.description}` : [],
+  )
   const { partitions, topicConfiguration } = channel.bindings.kafka
   return `<h2 id="${escaped(name)}">${escaped(channel.address)}</h2>
 <p>${operation?.action === 'receive' ? 'You write it' : 'You read it'}: ${escaped(channel.description)}.</p>
 <p><small>Key: ${escaped(message.bindings.kafka.key.description)} · ${partitions} partitions · kept ${days(topicConfiguration['retention.ms'])}</small></p>
 ${fields(message.payload)}
-<pre>${escaped(JSON.stringify(message.examples[0]?.payload, null, 2))}</pre>`
+<pre>${escaped(JSON.stringify(message.examples[0]?.payload, null, 2))}</pre>
+<p><small>Or ${escaped(others.join('; '))}.</small></p>`
 }
 
 /** HTML. */
@@ -53,7 +58,7 @@ export const topicsPage = (document: AsyncApi): string => `<!doctype html>
 <title>CoffeeChat topics</title>
 <style>${style}</style>
 <h1>CoffeeChat topics</h1>
-<p>${escaped(document.info.description)} Described by <a href="/asyncapi.json">/asyncapi.json</a>; the API is at <a href="/docs">/docs</a>.</p>
+<p>${escaped(document.info.description)} Described by <a href="/asyncapi.json">/asyncapi.json</a> and <a href="/business.proto">/business.proto</a>; the API is at <a href="/docs">/docs</a>.</p>
 <ul>${Object.keys(document.channels)
   .map((name) => `<li><a href="#${escaped(name)}">${escaped(name)}</a></li>`)
   .join('')}</ul>

@@ -7689,6 +7689,576 @@ export namespace coffeechat {
             /** Shape of a PushReceivers. */
             type $Shape = coffeechat.business.PushReceivers.$Properties;
         }
+
+        /**
+         * Properties of a PushResult.
+         * @deprecated Use coffeechat.business.PushResult.$Properties instead.
+         */
+        interface IPushResult extends coffeechat.business.PushResult.$Properties {
+        }
+
+        /** Represents a PushResult. */
+        class PushResult {
+
+            /**
+             * Constructs a new PushResult.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.business.PushResult.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** PushResult push_id. */
+            push_id: (string|null);
+
+            /** PushResult user_id. */
+            user_id: (number|null);
+
+            /** PushResult outcome. */
+            outcome: (string|null);
+
+            /** PushResult reason. */
+            reason: (string|null);
+
+            /** PushResult client_type. */
+            client_type: (number|null);
+
+            /** PushResult time. */
+            time: (number|null);
+
+            /**
+             * Encodes the specified PushResult message. Does not implicitly {@link coffeechat.business.PushResult.verify|verify} messages.
+             * @param message PushResult message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.business.PushResult.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a PushResult message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.business.PushResult & coffeechat.business.PushResult.$Shape} PushResult
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.business.PushResult & coffeechat.business.PushResult.$Shape;
+        }
+
+        namespace PushResult {
+
+            /** Properties of a PushResult. */
+            interface $Properties {
+
+                /** PushResult push_id */
+                push_id?: (string|null);
+
+                /** PushResult user_id */
+                user_id?: (number|null);
+
+                /** PushResult outcome */
+                outcome?: (string|null);
+
+                /** PushResult reason */
+                reason?: (string|null);
+
+                /** PushResult client_type */
+                client_type?: (number|null);
+
+                /** PushResult time */
+                time?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a PushResult. */
+            type $Shape = coffeechat.business.PushResult.$Properties;
+        }
+
+        /**
+         * Properties of a ReportSubmitted.
+         * @deprecated Use coffeechat.business.ReportSubmitted.$Properties instead.
+         */
+        interface IReportSubmitted extends coffeechat.business.ReportSubmitted.$Properties {
+        }
+
+        /** Represents a ReportSubmitted. */
+        class ReportSubmitted {
+
+            /**
+             * Constructs a new ReportSubmitted.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.business.ReportSubmitted.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** ReportSubmitted report_id. */
+            report_id: (string|null);
+
+            /** ReportSubmitted report_type. */
+            report_type: (string|null);
+
+            /** ReportSubmitted user_id. */
+            user_id: (number|null);
+
+            /** ReportSubmitted client_type. */
+            client_type: (number|null);
+
+            /** ReportSubmitted gate_id. */
+            gate_id: (string|null);
+
+            /** ReportSubmitted create_time. */
+            create_time: (number|null);
+
+            /** ReportSubmitted received_time. */
+            received_time: (number|null);
+
+            /** ReportSubmitted payload. */
+            payload: (Uint8Array|null);
+
+            /** ReportSubmitted repeated. */
+            repeated: (boolean|null);
+
+            /**
+             * Encodes the specified ReportSubmitted message. Does not implicitly {@link coffeechat.business.ReportSubmitted.verify|verify} messages.
+             * @param message ReportSubmitted message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.business.ReportSubmitted.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a ReportSubmitted message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.business.ReportSubmitted & coffeechat.business.ReportSubmitted.$Shape} ReportSubmitted
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.business.ReportSubmitted & coffeechat.business.ReportSubmitted.$Shape;
+        }
+
+        namespace ReportSubmitted {
+
+            /** Properties of a ReportSubmitted. */
+            interface $Properties {
+
+                /** ReportSubmitted report_id */
+                report_id?: (string|null);
+
+                /** ReportSubmitted report_type */
+                report_type?: (string|null);
+
+                /** ReportSubmitted user_id */
+                user_id?: (number|null);
+
+                /** ReportSubmitted client_type */
+                client_type?: (number|null);
+
+                /** ReportSubmitted gate_id */
+                gate_id?: (string|null);
+
+                /** ReportSubmitted create_time */
+                create_time?: (number|null);
+
+                /** ReportSubmitted received_time */
+                received_time?: (number|null);
+
+                /** ReportSubmitted payload */
+                payload?: (Uint8Array|null);
+
+                /** ReportSubmitted repeated */
+                repeated?: (boolean|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a ReportSubmitted. */
+            type $Shape = coffeechat.business.ReportSubmitted.$Properties;
+        }
+
+        /**
+         * Properties of a MessageStored.
+         * @deprecated Use coffeechat.business.MessageStored.$Properties instead.
+         */
+        interface IMessageStored extends coffeechat.business.MessageStored.$Properties {
+        }
+
+        /** Represents a MessageStored. */
+        class MessageStored {
+
+            /**
+             * Constructs a new MessageStored.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.business.MessageStored.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** MessageStored conversation. */
+            conversation: (string|null);
+
+            /** MessageStored session_type. */
+            session_type: (number|null);
+
+            /** MessageStored from_user_id. */
+            from_user_id: (number|null);
+
+            /** MessageStored to_session_id. */
+            to_session_id: (number|null);
+
+            /** MessageStored msg_id. */
+            msg_id: (string|null);
+
+            /** MessageStored server_msg_id. */
+            server_msg_id: (number|null);
+
+            /** MessageStored msg_type. */
+            msg_type: (number|null);
+
+            /** MessageStored create_time. */
+            create_time: (number|null);
+
+            /** MessageStored data. */
+            data: (Uint8Array|null);
+
+            /**
+             * Encodes the specified MessageStored message. Does not implicitly {@link coffeechat.business.MessageStored.verify|verify} messages.
+             * @param message MessageStored message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.business.MessageStored.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a MessageStored message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.business.MessageStored & coffeechat.business.MessageStored.$Shape} MessageStored
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.business.MessageStored & coffeechat.business.MessageStored.$Shape;
+        }
+
+        namespace MessageStored {
+
+            /** Properties of a MessageStored. */
+            interface $Properties {
+
+                /** MessageStored conversation */
+                conversation?: (string|null);
+
+                /** MessageStored session_type */
+                session_type?: (number|null);
+
+                /** MessageStored from_user_id */
+                from_user_id?: (number|null);
+
+                /** MessageStored to_session_id */
+                to_session_id?: (number|null);
+
+                /** MessageStored msg_id */
+                msg_id?: (string|null);
+
+                /** MessageStored server_msg_id */
+                server_msg_id?: (number|null);
+
+                /** MessageStored msg_type */
+                msg_type?: (number|null);
+
+                /** MessageStored create_time */
+                create_time?: (number|null);
+
+                /** MessageStored data */
+                data?: (Uint8Array|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a MessageStored. */
+            type $Shape = coffeechat.business.MessageStored.$Properties;
+        }
+
+        /**
+         * Properties of a ReceiptChanged.
+         * @deprecated Use coffeechat.business.ReceiptChanged.$Properties instead.
+         */
+        interface IReceiptChanged extends coffeechat.business.ReceiptChanged.$Properties {
+        }
+
+        /** Represents a ReceiptChanged. */
+        class ReceiptChanged {
+
+            /**
+             * Constructs a new ReceiptChanged.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.business.ReceiptChanged.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** ReceiptChanged conversation. */
+            conversation: (string|null);
+
+            /** ReceiptChanged reader_user_id. */
+            reader_user_id: (number|null);
+
+            /** ReceiptChanged server_msg_id. */
+            server_msg_id: (number|null);
+
+            /** ReceiptChanged state. */
+            state: (string|null);
+
+            /** ReceiptChanged client_type. */
+            client_type: (number|null);
+
+            /** ReceiptChanged time. */
+            time: (number|null);
+
+            /**
+             * Encodes the specified ReceiptChanged message. Does not implicitly {@link coffeechat.business.ReceiptChanged.verify|verify} messages.
+             * @param message ReceiptChanged message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.business.ReceiptChanged.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a ReceiptChanged message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.business.ReceiptChanged & coffeechat.business.ReceiptChanged.$Shape} ReceiptChanged
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.business.ReceiptChanged & coffeechat.business.ReceiptChanged.$Shape;
+        }
+
+        namespace ReceiptChanged {
+
+            /** Properties of a ReceiptChanged. */
+            interface $Properties {
+
+                /** ReceiptChanged conversation */
+                conversation?: (string|null);
+
+                /** ReceiptChanged reader_user_id */
+                reader_user_id?: (number|null);
+
+                /** ReceiptChanged server_msg_id */
+                server_msg_id?: (number|null);
+
+                /** ReceiptChanged state */
+                state?: (string|null);
+
+                /** ReceiptChanged client_type */
+                client_type?: (number|null);
+
+                /** ReceiptChanged time */
+                time?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a ReceiptChanged. */
+            type $Shape = coffeechat.business.ReceiptChanged.$Properties;
+        }
+
+        /**
+         * Properties of a PresenceChanged.
+         * @deprecated Use coffeechat.business.PresenceChanged.$Properties instead.
+         */
+        interface IPresenceChanged extends coffeechat.business.PresenceChanged.$Properties {
+        }
+
+        /** Represents a PresenceChanged. */
+        class PresenceChanged {
+
+            /**
+             * Constructs a new PresenceChanged.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.business.PresenceChanged.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** PresenceChanged user_id. */
+            user_id: (number|null);
+
+            /** PresenceChanged client_type. */
+            client_type: (number|null);
+
+            /** PresenceChanged device_id. */
+            device_id: (string|null);
+
+            /** PresenceChanged gate_id. */
+            gate_id: (string|null);
+
+            /** PresenceChanged state. */
+            state: (string|null);
+
+            /** PresenceChanged time. */
+            time: (number|null);
+
+            /**
+             * Encodes the specified PresenceChanged message. Does not implicitly {@link coffeechat.business.PresenceChanged.verify|verify} messages.
+             * @param message PresenceChanged message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.business.PresenceChanged.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a PresenceChanged message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.business.PresenceChanged & coffeechat.business.PresenceChanged.$Shape} PresenceChanged
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.business.PresenceChanged & coffeechat.business.PresenceChanged.$Shape;
+        }
+
+        namespace PresenceChanged {
+
+            /** Properties of a PresenceChanged. */
+            interface $Properties {
+
+                /** PresenceChanged user_id */
+                user_id?: (number|null);
+
+                /** PresenceChanged client_type */
+                client_type?: (number|null);
+
+                /** PresenceChanged device_id */
+                device_id?: (string|null);
+
+                /** PresenceChanged gate_id */
+                gate_id?: (string|null);
+
+                /** PresenceChanged state */
+                state?: (string|null);
+
+                /** PresenceChanged time */
+                time?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a PresenceChanged. */
+            type $Shape = coffeechat.business.PresenceChanged.$Properties;
+        }
+
+        /**
+         * Properties of a ContactChanged.
+         * @deprecated Use coffeechat.business.ContactChanged.$Properties instead.
+         */
+        interface IContactChanged extends coffeechat.business.ContactChanged.$Properties {
+        }
+
+        /** Represents a ContactChanged. */
+        class ContactChanged {
+
+            /**
+             * Constructs a new ContactChanged.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: coffeechat.business.ContactChanged.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** ContactChanged user_id. */
+            user_id: (number|null);
+
+            /** ContactChanged peer_id. */
+            peer_id: (number|null);
+
+            /** ContactChanged state. */
+            state: (number|null);
+
+            /** ContactChanged blocked. */
+            blocked: (boolean|null);
+
+            /** ContactChanged remark. */
+            remark: (string|null);
+
+            /** ContactChanged greeting. */
+            greeting: (string|null);
+
+            /** ContactChanged version. */
+            version: (number|null);
+
+            /** ContactChanged time. */
+            time: (number|null);
+
+            /**
+             * Encodes the specified ContactChanged message. Does not implicitly {@link coffeechat.business.ContactChanged.verify|verify} messages.
+             * @param message ContactChanged message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: coffeechat.business.ContactChanged.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a ContactChanged message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {coffeechat.business.ContactChanged & coffeechat.business.ContactChanged.$Shape} ContactChanged
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): coffeechat.business.ContactChanged & coffeechat.business.ContactChanged.$Shape;
+        }
+
+        namespace ContactChanged {
+
+            /** Properties of a ContactChanged. */
+            interface $Properties {
+
+                /** ContactChanged user_id */
+                user_id?: (number|null);
+
+                /** ContactChanged peer_id */
+                peer_id?: (number|null);
+
+                /** ContactChanged state */
+                state?: (number|null);
+
+                /** ContactChanged blocked */
+                blocked?: (boolean|null);
+
+                /** ContactChanged remark */
+                remark?: (string|null);
+
+                /** ContactChanged greeting */
+                greeting?: (string|null);
+
+                /** ContactChanged version */
+                version?: (number|null);
+
+                /** ContactChanged time */
+                time?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a ContactChanged. */
+            type $Shape = coffeechat.business.ContactChanged.$Properties;
+        }
     }
 
     /** Namespace event. */

@@ -11095,6 +11095,822 @@ export const coffeechat = $root.coffeechat = (() => {
             return PushReceivers;
         })();
 
+        business.PushResult = (function() {
+
+            const PushResult = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            PushResult.prototype.push_id = null;
+            PushResult.prototype.user_id = null;
+            PushResult.prototype.outcome = null;
+            PushResult.prototype.reason = null;
+            PushResult.prototype.client_type = null;
+            PushResult.prototype.time = null;
+
+            PushResult.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.push_id != null && $Object.hasOwnProperty.call(message, "push_id"))
+                    writer.uint32(10).string(message.push_id);
+                if (message.user_id != null && $Object.hasOwnProperty.call(message, "user_id"))
+                    writer.uint32(16).uint64(message.user_id);
+                if (message.outcome != null && $Object.hasOwnProperty.call(message, "outcome"))
+                    writer.uint32(26).string(message.outcome);
+                if (message.reason != null && $Object.hasOwnProperty.call(message, "reason"))
+                    writer.uint32(34).string(message.reason);
+                if (message.client_type != null && $Object.hasOwnProperty.call(message, "client_type"))
+                    writer.uint32(40).uint32(message.client_type);
+                if (message.time != null && $Object.hasOwnProperty.call(message, "time"))
+                    writer.uint32(48).uint64(message.time);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            PushResult.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.business.PushResult();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.push_id = reader.string();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.outcome = reader.string();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            message.reason = reader.string();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            message.client_type = reader.uint32();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                break;
+                            message.time = reader.uint64();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return PushResult;
+        })();
+
+        business.ReportSubmitted = (function() {
+
+            const ReportSubmitted = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            ReportSubmitted.prototype.report_id = null;
+            ReportSubmitted.prototype.report_type = null;
+            ReportSubmitted.prototype.user_id = null;
+            ReportSubmitted.prototype.client_type = null;
+            ReportSubmitted.prototype.gate_id = null;
+            ReportSubmitted.prototype.create_time = null;
+            ReportSubmitted.prototype.received_time = null;
+            ReportSubmitted.prototype.payload = null;
+            ReportSubmitted.prototype.repeated = null;
+
+            ReportSubmitted.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.report_id != null && $Object.hasOwnProperty.call(message, "report_id"))
+                    writer.uint32(10).string(message.report_id);
+                if (message.report_type != null && $Object.hasOwnProperty.call(message, "report_type"))
+                    writer.uint32(18).string(message.report_type);
+                if (message.user_id != null && $Object.hasOwnProperty.call(message, "user_id"))
+                    writer.uint32(24).uint64(message.user_id);
+                if (message.client_type != null && $Object.hasOwnProperty.call(message, "client_type"))
+                    writer.uint32(32).uint32(message.client_type);
+                if (message.gate_id != null && $Object.hasOwnProperty.call(message, "gate_id"))
+                    writer.uint32(42).string(message.gate_id);
+                if (message.create_time != null && $Object.hasOwnProperty.call(message, "create_time"))
+                    writer.uint32(48).uint64(message.create_time);
+                if (message.received_time != null && $Object.hasOwnProperty.call(message, "received_time"))
+                    writer.uint32(56).uint64(message.received_time);
+                if (message.payload != null && $Object.hasOwnProperty.call(message, "payload"))
+                    writer.uint32(66).bytes(message.payload);
+                if (message.repeated != null && $Object.hasOwnProperty.call(message, "repeated"))
+                    writer.uint32(72).bool(message.repeated);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            ReportSubmitted.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.business.ReportSubmitted();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.report_id = reader.string();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.report_type = reader.string();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.client_type = reader.uint32();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.gate_id = reader.string();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                break;
+                            message.create_time = reader.uint64();
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 0)
+                                break;
+                            message.received_time = reader.uint64();
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 2)
+                                break;
+                            message.payload = reader.bytes();
+                            continue;
+                        }
+                    case 9: {
+                            if (wireType !== 0)
+                                break;
+                            message.repeated = reader.bool();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return ReportSubmitted;
+        })();
+
+        business.MessageStored = (function() {
+
+            const MessageStored = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            MessageStored.prototype.conversation = null;
+            MessageStored.prototype.session_type = null;
+            MessageStored.prototype.from_user_id = null;
+            MessageStored.prototype.to_session_id = null;
+            MessageStored.prototype.msg_id = null;
+            MessageStored.prototype.server_msg_id = null;
+            MessageStored.prototype.msg_type = null;
+            MessageStored.prototype.create_time = null;
+            MessageStored.prototype.data = null;
+
+            MessageStored.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.conversation != null && $Object.hasOwnProperty.call(message, "conversation"))
+                    writer.uint32(10).string(message.conversation);
+                if (message.session_type != null && $Object.hasOwnProperty.call(message, "session_type"))
+                    writer.uint32(16).uint32(message.session_type);
+                if (message.from_user_id != null && $Object.hasOwnProperty.call(message, "from_user_id"))
+                    writer.uint32(24).uint64(message.from_user_id);
+                if (message.to_session_id != null && $Object.hasOwnProperty.call(message, "to_session_id"))
+                    writer.uint32(32).uint64(message.to_session_id);
+                if (message.msg_id != null && $Object.hasOwnProperty.call(message, "msg_id"))
+                    writer.uint32(42).string(message.msg_id);
+                if (message.server_msg_id != null && $Object.hasOwnProperty.call(message, "server_msg_id"))
+                    writer.uint32(48).uint64(message.server_msg_id);
+                if (message.msg_type != null && $Object.hasOwnProperty.call(message, "msg_type"))
+                    writer.uint32(56).uint32(message.msg_type);
+                if (message.create_time != null && $Object.hasOwnProperty.call(message, "create_time"))
+                    writer.uint32(64).uint64(message.create_time);
+                if (message.data != null && $Object.hasOwnProperty.call(message, "data"))
+                    writer.uint32(74).bytes(message.data);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            MessageStored.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.business.MessageStored();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.conversation = reader.string();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.session_type = reader.uint32();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.from_user_id = reader.uint64();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.to_session_id = reader.uint64();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.msg_id = reader.string();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                break;
+                            message.server_msg_id = reader.uint64();
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 0)
+                                break;
+                            message.msg_type = reader.uint32();
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 0)
+                                break;
+                            message.create_time = reader.uint64();
+                            continue;
+                        }
+                    case 9: {
+                            if (wireType !== 2)
+                                break;
+                            message.data = reader.bytes();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return MessageStored;
+        })();
+
+        business.ReceiptChanged = (function() {
+
+            const ReceiptChanged = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            ReceiptChanged.prototype.conversation = null;
+            ReceiptChanged.prototype.reader_user_id = null;
+            ReceiptChanged.prototype.server_msg_id = null;
+            ReceiptChanged.prototype.state = null;
+            ReceiptChanged.prototype.client_type = null;
+            ReceiptChanged.prototype.time = null;
+
+            ReceiptChanged.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.conversation != null && $Object.hasOwnProperty.call(message, "conversation"))
+                    writer.uint32(10).string(message.conversation);
+                if (message.reader_user_id != null && $Object.hasOwnProperty.call(message, "reader_user_id"))
+                    writer.uint32(16).uint64(message.reader_user_id);
+                if (message.server_msg_id != null && $Object.hasOwnProperty.call(message, "server_msg_id"))
+                    writer.uint32(24).uint64(message.server_msg_id);
+                if (message.state != null && $Object.hasOwnProperty.call(message, "state"))
+                    writer.uint32(34).string(message.state);
+                if (message.client_type != null && $Object.hasOwnProperty.call(message, "client_type"))
+                    writer.uint32(40).uint32(message.client_type);
+                if (message.time != null && $Object.hasOwnProperty.call(message, "time"))
+                    writer.uint32(48).uint64(message.time);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            ReceiptChanged.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.business.ReceiptChanged();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.conversation = reader.string();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.reader_user_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.server_msg_id = reader.uint64();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            message.state = reader.string();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            message.client_type = reader.uint32();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                break;
+                            message.time = reader.uint64();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return ReceiptChanged;
+        })();
+
+        business.PresenceChanged = (function() {
+
+            const PresenceChanged = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            PresenceChanged.prototype.user_id = null;
+            PresenceChanged.prototype.client_type = null;
+            PresenceChanged.prototype.device_id = null;
+            PresenceChanged.prototype.gate_id = null;
+            PresenceChanged.prototype.state = null;
+            PresenceChanged.prototype.time = null;
+
+            PresenceChanged.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.user_id != null && $Object.hasOwnProperty.call(message, "user_id"))
+                    writer.uint32(8).uint64(message.user_id);
+                if (message.client_type != null && $Object.hasOwnProperty.call(message, "client_type"))
+                    writer.uint32(16).uint32(message.client_type);
+                if (message.device_id != null && $Object.hasOwnProperty.call(message, "device_id"))
+                    writer.uint32(26).string(message.device_id);
+                if (message.gate_id != null && $Object.hasOwnProperty.call(message, "gate_id"))
+                    writer.uint32(34).string(message.gate_id);
+                if (message.state != null && $Object.hasOwnProperty.call(message, "state"))
+                    writer.uint32(42).string(message.state);
+                if (message.time != null && $Object.hasOwnProperty.call(message, "time"))
+                    writer.uint32(48).uint64(message.time);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            PresenceChanged.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.business.PresenceChanged();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.client_type = reader.uint32();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.device_id = reader.string();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            message.gate_id = reader.string();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.state = reader.string();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                break;
+                            message.time = reader.uint64();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return PresenceChanged;
+        })();
+
+        business.ContactChanged = (function() {
+
+            const ContactChanged = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            ContactChanged.prototype.user_id = null;
+            ContactChanged.prototype.peer_id = null;
+            ContactChanged.prototype.state = null;
+            ContactChanged.prototype.blocked = null;
+            ContactChanged.prototype.remark = null;
+            ContactChanged.prototype.greeting = null;
+            ContactChanged.prototype.version = null;
+            ContactChanged.prototype.time = null;
+
+            ContactChanged.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.user_id != null && $Object.hasOwnProperty.call(message, "user_id"))
+                    writer.uint32(8).uint64(message.user_id);
+                if (message.peer_id != null && $Object.hasOwnProperty.call(message, "peer_id"))
+                    writer.uint32(16).uint64(message.peer_id);
+                if (message.state != null && $Object.hasOwnProperty.call(message, "state"))
+                    writer.uint32(24).uint32(message.state);
+                if (message.blocked != null && $Object.hasOwnProperty.call(message, "blocked"))
+                    writer.uint32(32).bool(message.blocked);
+                if (message.remark != null && $Object.hasOwnProperty.call(message, "remark"))
+                    writer.uint32(42).string(message.remark);
+                if (message.greeting != null && $Object.hasOwnProperty.call(message, "greeting"))
+                    writer.uint32(50).string(message.greeting);
+                if (message.version != null && $Object.hasOwnProperty.call(message, "version"))
+                    writer.uint32(56).uint64(message.version);
+                if (message.time != null && $Object.hasOwnProperty.call(message, "time"))
+                    writer.uint32(64).uint64(message.time);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            ContactChanged.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.coffeechat.business.ContactChanged();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.user_id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.peer_id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.state = reader.uint32();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.blocked = reader.bool();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.remark = reader.string();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                break;
+                            message.greeting = reader.string();
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 0)
+                                break;
+                            message.version = reader.uint64();
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 0)
+                                break;
+                            message.time = reader.uint64();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return ContactChanged;
+        })();
+
         return business;
     })();
 

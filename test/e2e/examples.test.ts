@@ -67,3 +67,10 @@ for (const [language, skipped, push, reports] of examples) {
     await program.says(new RegExp(`^${ada.user_id} rating five stars$`, 'm'), 60_000)
   })
 }
+
+test('the reader of messages prints what is said', async (t) => {
+  const { ada, bo, adas } = await crowd.pair()
+  await adas.say(bo.user_id, 'in JSON')
+  const program = start(t, process.execPath, 'dist/docs/examples/messages.js', 'proto/business.proto')
+  await program.says(new RegExp(`^c:${ada.user_id}:${bo.user_id} 1 ${ada.user_id} in JSON$`, 'm'), 60_000)
+})

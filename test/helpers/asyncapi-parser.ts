@@ -15,7 +15,15 @@ interface Diagnostic {
   readonly path: readonly (string | number)[]
 }
 
+/** What the parser asks about schemas in a language that it does not know; a fault is thrown. */
+interface SchemaParser {
+  getMimeTypes(): string[]
+  validate(input: { readonly data: unknown }): void
+  parse(input: { readonly data: unknown }): object
+}
+
 interface Parser {
+  registerSchemaParser(parser: SchemaParser): void
   parse(
     document: string,
   ): Promise<{ readonly document: unknown; readonly diagnostics: readonly Diagnostic[] }>

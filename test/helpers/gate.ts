@@ -98,7 +98,9 @@ export async function startTestGate(
       body: commands[name].type.encode(body as never).finish(),
       ...packet,
     }
-    return producer.publish([recordOf(prefix, topics.gateOutbound, { packet: [outbound] }, identity.gate_id)])
+    return producer.publish([
+      recordOf({ prefix }, topics.gateOutbound, { packet: [outbound] }, identity.gate_id),
+    ])
   }
   await answerLogins(bus, send)
 

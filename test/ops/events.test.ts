@@ -13,6 +13,7 @@ const origin = {
   seq_num: 4,
 }
 const said = 'the secret plan'
+const record = (value: Buffer) => ({ value, headers: {} })
 const submitted = Buffer.from(
   topics.messageSubmitted.encode({
     origin,
@@ -31,7 +32,7 @@ const submitted = Buffer.from(
 )
 
 test('an event is shown with its ids and without what it says', () => {
-  const text = JSON.stringify(eventsShown(topics.messageSubmitted, submitted, false))
+  const text = JSON.stringify(eventsShown(topics.messageSubmitted, record(submitted), false))
   assert.match(text, /"msg_id":"m-1"/)
   assert.match(text, /\(15 bytes\)/)
   assert.doesNotMatch(text, /note beside/)
@@ -39,7 +40,7 @@ test('an event is shown with its ids and without what it says', () => {
 })
 
 test('what it says is shown when it is asked for', () => {
-  const text = JSON.stringify(eventsShown(topics.messageSubmitted, submitted, true))
+  const text = JSON.stringify(eventsShown(topics.messageSubmitted, record(submitted), true))
   assert.match(text, new RegExp(Buffer.from(said).toString('base64')))
   assert.match(text, /note beside/)
 })
@@ -48,12 +49,12 @@ test('a token is never shown', () => {
   const login = { user_id: 1001, nick_name: 'Ada', user_token: 'xyzzy', client_type: 1 }
   const bytes = Buffer.from(topics.requestLogin.encode({ origin, login: login as never, time: 6 }))
   for (const withBodies of [true, false])
-    assert.doesNotMatch(JSON.stringify(eventsShown(topics.requestLogin, bytes, withBodies)), /xyzzy/)
+    assert.doesNotMatch(JSON.stringify(eventsShown(topics.requestLogin, record(bytes), withBodies)), /xyzzy/)
 })
 
 test('bytes that are no event are named as such', () => {
   assert.match(
-    String(eventsShown(topics.messageSubmitted, Buffer.from('??'), true)),
+    String(eventsShown(topics.messageSubmitted, record(Buffer.from('??')), true)),
     /^not a MessageSubmitted/,
   )
 })

@@ -2,7 +2,7 @@
 import { type IncomingRecord, type OutgoingRecord, type Producer, UnknownTopic } from '../../schemas/bus.js'
 import { deadLetterHeaders as names } from '../../schemas/dead-letters.js'
 import { packEvents } from '../../schemas/packing.js'
-import { type AnyTopic, deadLetterName, fullName, recordOf } from '../../schemas/topics.js'
+import { type AnyTopic, deadLetterName, fullName, type RecordStyle, recordOf } from '../../schemas/topics.js'
 import type { Emit } from './worker.js'
 
 /** An event that can never be used. */
@@ -34,11 +34,11 @@ function groupName(prefix: string, { emit: { topic, instance }, partition }: Emi
 }
 
 /** Events for the same place become one record where their topic says how; order per topic is kept. */
-export function toRecords(prefix: string, emitted: readonly Emitted[]): OutgoingRecord[] {
+export function toRecords(style: RecordStyle, emitted: readonly Emitted[]): OutgoingRecord[] {
   const groups = new Map<AnyTopic | string, Group>()
   for (const each of emitted) {
     const { topic, event, instance } = each.emit
-    const name = groupName(prefix, each)
+    const name = groupName(style.prefix, each)
     const group = groups.get(name)
     if (group) group.events.push(event)
     else groups.set(name, { topic, instance, partition: each.partition, events: [event] })
@@ -46,9 +46,9 @@ export function toRecords(prefix: string, emitted: readonly Emitted[]): Outgoing
   return [...groups.values()].flatMap(({ topic, instance, partition, events }) =>
     topic.packed === undefined
       ? (topic.merge?.(events) ?? events).map((event: unknown) =>
-          recordOf(prefix, topic, event, instance, partition),
+          recordOf(style, topic, event, instance, partition),
         )
-      : packedRecords(prefix, topic, events, partition),
+      : packedRecords(style.prefix, topic, events, partition),
   )
 }
 

@@ -8,16 +8,15 @@ import type { Bus, Consumer, IncomingRecord, Producer, RecordBatch } from '../..
 import { isForGroup } from '../../schemas/dead-letters.js'
 import type { Logger } from '../../schemas/log.js'
 import { packEvents } from '../../schemas/packing.js'
-import { type AnyTopic, eventsIn, fullName } from '../../schemas/topics.js'
+import { type AnyTopic, eventsIn, fullName, type RecordStyle } from '../../schemas/topics.js'
 import { createCheckpointing } from './checkpoint.js'
 import { deadLetter, type Emitted, gateTopics, publishAll, type Rejected, toRecords } from './records.js'
 import { takeTurns } from './turns.js'
 import type { AnyWorker, Outcome, Place } from './worker.js'
 
 /** What every worker runs on. */
-export interface Frame {
+export interface Frame extends RecordStyle {
   readonly bus: Bus
-  readonly prefix: string
   readonly log: Logger
   /** The event's fault (never works), as opposed to the world's (works later). */
   readonly isEventFault: (error: unknown) => boolean
@@ -103,10 +102,7 @@ function createBatchHandler(worker: AnyWorker, ports: unknown, frame: Frame, pro
       const place = { worker: worker.name, topic, partition, offset }
       frame.log.warn({ ...place, reason }, 'event rejected to the dead letters')
     }
-    const outgoing = [
-      ...toRecords(frame.prefix, emitted),
-      ...rejected.map((each) => deadLetter(worker.name, each)),
-    ]
+    const outgoing = [...toRecords(frame, emitted), ...rejected.map((each) => deadLetter(worker.name, each))]
     const counts = { events: entries.length, rejected: rejected.length, emitted: emitted.length }
     return { outgoing, perGate: gateTopics(frame.prefix, emitted), counts }
   }

@@ -1,6 +1,7 @@
 /** What operators and probes ask: alive, able to serve, figures, the API's description. Open to anybody who is near. */
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { businessProto } from '../../../proto/index.js'
 import { asyncApi } from '../../../schemas/asyncapi.js'
 import { docsPage, docsPolicy } from '../docs-page.js'
 import { errorSchema, Fault, serverBusy } from '../faults.js'
@@ -59,6 +60,10 @@ export function operationRoutes(api: Api, { context }: Rest): void {
 
   const topicsDocument = asyncApi(config.TOPIC_PREFIX, config.TOPIC_PARTITIONS)
   api.get('/asyncapi.json', { config: open, schema: { hide: true } }, () => topicsDocument)
+
+  api.get('/business.proto', { config: open, schema: { hide: true } }, (_request, reply) =>
+    reply.type('text/plain; charset=utf-8').send(businessProto),
+  )
 
   api.get('/docs/topics', { config: open, schema: { hide: true } }, (_request, reply) =>
     reply

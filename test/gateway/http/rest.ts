@@ -208,7 +208,7 @@ function callingBus(ports: object, targets: Targets, world: World) {
       worker.consumes.decode(value),
       place,
     )) {
-      const record = recordOf(config.TOPIC_PREFIX, topic, event, instance)
+      const record = recordOf({ prefix: config.TOPIC_PREFIX }, topic, event, instance)
       const name = record.topic
       history.push(record)
       if (name !== fullName(config.TOPIC_PREFIX, topics.gateOutbound, gateId)) continue
@@ -260,7 +260,7 @@ function contextOf(
     neededRoles: ['users'],
     targets,
     publish,
-    reports: createReports({ prefix: config.TOPIC_PREFIX, ledger: reportsInMemory(), publish }),
+    reports: createReports({ style: { prefix: config.TOPIC_PREFIX }, ledger: reportsInMemory(), publish }),
     isSuspended: () => world.suspended,
     isReady: () => true,
   }
