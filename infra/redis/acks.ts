@@ -1,8 +1,8 @@
 /**
- * Acks that wait for the flush to PostgreSQL (spec 2, "Group chat" 4). Redis may lose them: the tracker commits no
- * offset before the flush, and its claim of a partition tells it, and whoever looks acks up, that they were lost.
+ * Acks that wait for the flush to PostgreSQL (spec 2, "Group chat" 4). Redis may lose them, all or, in a fail-over, the
+ * latest: the tracker commits no offset before the flush, and its claim of a partition tells it, and whoever looks acks
+ * up, that they were lost.
  */
-import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { deviceKey, parseDeviceKey } from '../../schemas/ids.js'
 import type {
@@ -12,28 +12,9 @@ import type {
   PendingAcks,
   Presence,
 } from '../../workers/ports/presence.js'
-import { script } from './client.js'
+import { chunks, createAckClaims } from './ack-claims.js'
 import type { RedisKeys } from './keys.js'
 import { areRivals } from './presence-scripts.js'
-
-/** Where no tracker is left, its acks are read again from the bus by the next. */
-const kept_ms = 24 * 3_600_000
-const fieldsPerCommand = 1_000
-
-/** The owner changes; what waits stays; how far the new owner is, it must say itself. */
-const claim = `
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'token', ARGV[1], 'until', 0)
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return 'claimed'
-`
-
-const progress = `
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return false end
-redis.call('HSET', KEYS[1], 'until', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return 'ours'
-`
 
 type Login = PendingAck & { readonly login_number: number }
 
@@ -61,10 +42,6 @@ interface LookupSettings {
   readonly lanes: number
 }
 
-function* chunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {
-  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size)
-}
-
 /** For who only looks acks up: the delivery check. */
 export function createAckLookup({ redis, keys, lanes }: LookupSettings): AckLookup {
   /** Never forgotten, so that an emptied Redis is seen as such by `find`. */
@@ -76,7 +53,7 @@ export function createAckLookup({ redis, keys, lanes }: LookupSettings): AckLook
 
   /** Which of these fields are in one partition. */
   async function among(partition: number, fields: readonly string[]): Promise<boolean[]> {
-    const parts = [...chunks(fields, fieldsPerCommand)]
+    const parts = [...chunks(fields)]
     const values = await Promise.all(parts.map((part) => redis.hmget(keys.acks(partition), ...part)))
     return values.flatMap((some) => some.map((value) => value !== null))
   }
@@ -163,9 +140,7 @@ function createShown(redis: Redis, keys: RedisKeys, shown_ms: number) {
         if (since > until) break
         old.push(field)
       }
-      await Promise.all(
-        [...chunks(old, fieldsPerCommand)].map((part) => redis.hdel(keys.acks(partition), ...part)),
-      )
+      await Promise.all([...chunks(old)].map((part) => redis.hdel(keys.acks(partition), ...part)))
       for (const field of old) known.delete(field)
     },
   }
@@ -173,9 +148,7 @@ function createShown(redis: Redis, keys: RedisKeys, shown_ms: number) {
 
 /** The acks that wait in Redis, under a claim of this process. */
 export function createPendingAcks({ redis, keys, lanes, shown_ms, presence, policy }: Settings): PendingAcks {
-  const claimScript = script(redis, 'acksClaim', claim)
-  const progressScript = script(redis, 'acksProgress', progress)
-  const token = randomUUID()
+  const claims = createAckClaims(redis, keys)
   const shown = createShown(redis, keys, shown_ms)
 
   /** True for an ack of a login whose place a newer login has taken (I9). */
@@ -199,36 +172,20 @@ export function createPendingAcks({ redis, keys, lanes, shown_ms, presence, poli
       const isReplaced = await replacedLogins(acks)
       const pairs = acks.filter((ack) => !isReplaced(ack)).map((ack) => [ackField(ack), ack.time] as const)
       if (pairs.length === 0) return
-      await Promise.all([
-        ...[...chunks(pairs, fieldsPerCommand)].map((part) =>
-          redis.hset(keys.acks(partition), ...part.flat()),
-        ),
-        redis.pexpire(keys.acks(partition), kept_ms),
-      ])
+      await claims.add(partition, pairs)
     },
 
-    async claim(claimed) {
-      if (claimed.length === 0) return
-      await Promise.all([
-        redis.sadd(keys.acksPartitions, ...claimed),
-        ...claimed.map((partition) => claimScript(keys.acksClaim(partition), token, kept_ms)),
-      ])
-    },
+    claim: claims.claim,
 
     async read(partition) {
       await shown.drop(partition)
-      const answers = await redis
-        .multi()
-        .hget(keys.acksClaim(partition), 'token')
-        .hgetall(keys.acks(partition))
-        .exec()
-      const failure = answers?.find(([error]) => error !== null)?.[0]
-      if (!answers || failure) throw failure ?? new Error('Redis gave no answer to a transaction')
-      const [owner, acks] = answers.map(([, value]) => value) as [string | null, Record<string, string>]
-      if (owner !== token) return undefined
-      return Object.entries(acks)
-        .filter(([field]) => !shown.has(partition, field))
-        .map(([field, time]) => parseAck(field, time))
+      const acks = await claims.read(partition)
+      return (
+        acks &&
+        Object.entries(acks)
+          .filter(([field]) => !shown.has(partition, field))
+          .map(([field, time]) => parseAck(field, time))
+      )
     },
 
     async drop(partition, acks) {
@@ -236,11 +193,6 @@ export function createPendingAcks({ redis, keys, lanes, shown_ms, presence, poli
       await shown.drop(partition)
     },
 
-    async progressed(owned, time) {
-      const answers = await Promise.all(
-        owned.map((partition) => progressScript(keys.acksClaim(partition), token, time, kept_ms)),
-      )
-      return answers.every((answer) => answer === 'ours')
-    },
+    progressed: claims.progressed,
   }
 }

@@ -10,7 +10,7 @@
  * | gates-heard            | zset   | none ² | gate → last renewal of its lease (ms)              | gateways, presence |
  * | lease:{gate}           | hash   | 1 day  | epoch, until (ms), addresses, connections; the epoch outlives the lease, as it fences older starts | gateways |
  * | acks:{p}               | hash   | 1 day  | acks of one partition that wait for the flush → ms | ack-tracker |
- * | acks:{p}:claim         | hash   | 1 day  | token of the tracker that owns it, time it has handled | ack-tracker |
+ * | acks:{p}:claim         | hash   | 1 day  | token of the tracker that owns it, time it has handled, number of its latest write | ack-tracker |
  * | acks-partitions        | set    | none   | partitions that were ever claimed                  | ack-tracker |
  * | removal:{cause}        | string | 1 h    | a login was, or was about to be, taken offline for this | delivery-missed |
  * | phones:{user}          | string | 10 min | JSON list of deviceKeys to notify when offline, or who is reading it | delivery, login, users |

@@ -5,6 +5,7 @@ import type { GateAddresses, GateDirectory, GateIdentity, GateLease } from '../.
 import type { EndedGates, LoginPolicy } from '../../workers/ports/presence.js'
 import { script } from './client.js'
 import { gateStartName, parseGateStart, type RedisKeys } from './keys.js'
+import { watchLosses } from './losses.js'
 import { createOfflineSweep } from './presence.js'
 
 /** A gate's newest epoch is remembered this long after its lease, so that an older start wakes up fenced. */
@@ -71,13 +72,15 @@ export function createGateLease({
   const { gate_id, gate_epoch } = identity
   const renewScript = script(redis, 'leaseRenew', renew)
   const releaseScript = script(redis, 'leaseRelease', release)
+  const losses = watchLosses(redis)
   let term = ''
 
   return {
     async renew(addresses, connections) {
       const heard = Date.now()
       const newTerm = randomUUID()
-      const [, , state] = await Promise.all([
+      const [lost, , , state] = await Promise.all([
+        losses.look(),
         redis.zadd(keys.gateStarts, 'GT', heard, gateStartName(identity)),
         redis.zadd(keys.gatesHeard, 'GT', heard, gate_id),
         renewScript(
@@ -92,7 +95,11 @@ export function createGateLease({
         ),
       ])
       if (state === 'restored') term = newTerm
-      return state as 'held' | 'restored' | 'fenced'
+      if (state === 'fenced') return state
+      // Other keys than the lease may be gone: devices that registered last.
+      if (state === 'held' && !lost) return state
+      losses.told()
+      return 'restored'
     },
 
     async release() {

@@ -188,16 +188,24 @@ export function createPresence(settings: Settings): Presence {
   }
 }
 
+/** A replica that became a master lacks what was written within some seconds; a fail-over is noticed some seconds later. */
+const removedAgain_ms = 30_000
+
 /** One gate's side of presence. */
 export function createDevicePresence(settings: Settings & { identity: GateIdentity }): DevicePresence {
   const { identity } = settings
   const step = steps(settings)
   const ofGate = (login: RegisteredLogin): PresentDevice => ({ ...login, ...identity })
   const unannounced = new Map<RegisteredLogin, StampedDevice>()
+  /** Those that ended of late, and when (ms): a Redis that lost their removal shows them online. */
+  let ended: { readonly login: RegisteredLogin; readonly at: number }[] = []
   let lastStamp = 0
 
   return {
     async register(logins) {
+      const again = ended.filter(({ at }) => performance.now() - at < removedAgain_ms)
+      await Promise.all(again.map(({ login }) => step.remove(ofGate(login))))
+      ended = []
       const stamp = Math.max(Date.now(), lastStamp + 1)
       lastStamp = stamp
       const members = logins.map((login) => ({ ...ofGate(login), stamp }))
@@ -221,6 +229,10 @@ export function createDevicePresence(settings: Settings & { identity: GateIdenti
     },
 
     async remove(logins) {
+      const now = performance.now()
+      ended = ended
+        .filter(({ at }) => now - at < removedAgain_ms)
+        .concat(logins.map((login) => ({ login, at: now })))
       const removed = await Promise.all(logins.map((login) => step.remove(ofGate(login))))
       for (const [at, entry] of removed.entries()) if (entry) unannounced.set(logins[at]!, entry)
       return removed.map(isDefined)

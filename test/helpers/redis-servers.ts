@@ -33,7 +33,7 @@ export interface RedisServer {
 }
 
 /** @param settings of redis.conf, by name */
-async function startRedisServer(
+export async function startRedisServer(
   settings: Readonly<Record<string, string | number>> = {},
   { isSentinel = false, password }: { isSentinel?: boolean; password?: string } = {},
 ): Promise<RedisServer> {
@@ -74,6 +74,64 @@ async function startRedisServer(
       redis.disconnect()
       await program.end('SIGKILL')
       rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+export interface SentinelGroup {
+  /** The first is the master at the start, the other its replica. */
+  readonly servers: readonly [RedisServer, RedisServer]
+  /** The settings of a process that uses it. */
+  readonly settings: {
+    readonly REDIS_URL: string
+    readonly REDIS_MODE: 'sentinel'
+    readonly REDIS_MASTER_NAME: string
+    readonly REDIS_PASSWORD: string
+  }
+  stop(): Promise<void>
+}
+
+/** A master with a replica, both with a password, and three sentinels without one. */
+export async function startSentinels(): Promise<SentinelGroup> {
+  const [name, password] = ['chat', 'of-the-tests']
+  const secrets = {
+    requirepass: password,
+    masterauth: password,
+    'repl-diskless-sync-delay': 0,
+    'enable-debug-command': 'yes',
+  }
+  const master = await startRedisServer(secrets, { password })
+  const follow = { replicaof: `127.0.0.1 ${master.port}` }
+  const replica = await startRedisServer({ ...secrets, ...follow }, { password })
+  const linked = async () => (await replica.redis.info('replication')).includes('master_link_status:up')
+  await conditionHolds('the replica follows its master', linked)
+  const watch = {
+    [`sentinel monitor ${name}`]: `127.0.0.1 ${master.port} 2`,
+    [`sentinel auth-pass ${name}`]: password,
+    [`sentinel down-after-milliseconds ${name}`]: nodeTimeout_ms,
+    [`sentinel failover-timeout ${name}`]: 3 * nodeTimeout_ms,
+  }
+  const sentinels = await Promise.all([1, 2, 3].map(() => startRedisServer(watch, { isSentinel: true })))
+  const knowAll = async () => {
+    const masters = await Promise.all(
+      sentinels.map(({ redis }) => redis.call('SENTINEL', 'MASTER', name) as Promise<string[]>),
+    )
+    return masters.every((each) => {
+      const field = (title: string) => each[each.indexOf(title) + 1]
+      return field('num-slaves') === '1' && field('num-other-sentinels') === '2'
+    })
+  }
+  await conditionHolds('the sentinels know each other and the replica', knowAll, 60_000)
+  return {
+    servers: [master, replica],
+    settings: {
+      REDIS_URL: sentinels.map(({ port }) => `redis://127.0.0.1:${port}`).join(','),
+      REDIS_MODE: 'sentinel',
+      REDIS_MASTER_NAME: name,
+      REDIS_PASSWORD: password,
+    },
+    async stop() {
+      await Promise.all([...sentinels, master, replica].map((each) => each.stop()))
     },
   }
 }

@@ -118,7 +118,7 @@ export interface PendingAcks extends AckLookup {
   ): Promise<void>
   /** Marks these partitions as ours; what is in them from before stays. */
   claim(partitions: readonly number[]): Promise<void>
-  /** What waits in a partition and was not flushed; undefined when Redis lost it (the claim is gone). */
+  /** What waits in a partition and was not flushed; undefined when Redis lost it, or a part of it (the claim is gone). */
   read(partition: number): Promise<readonly (PendingAck & { readonly time: number })[] | undefined>
   /** These were flushed: they are shown to `find` for some seconds yet, then forgotten. */
   drop(partition: number, acks: readonly PendingAck[]): Promise<void>

@@ -139,6 +139,48 @@ test('an emptied Redis is known as such until every partition was claimed and ha
   assert.equal((await lookup.find([])).handledUntil, 960)
 })
 
+/** What a replica has that has become the master without the writes since. */
+async function snapshot(...names: string[]): Promise<() => Promise<void>> {
+  const dumps = await Promise.all(names.map((name) => redis.dumpBuffer(name)))
+  return async () => {
+    for (const [at, name] of names.entries())
+      if (dumps[at]) await redis.restore(name, 0, dumps[at], 'REPLACE')
+      else await redis.del(name)
+  }
+}
+
+test('acks that a fail-over lost are known as lost, also when others were added since', async () => {
+  const partition = [keys.acksClaim(0), keys.acks(0)]
+  for (const next of ['progress', 'flush', 'add'] as const) {
+    await forgetAll()
+    const acks = tracker()
+    await acks.claim([0])
+    await acks.add(0, [{ ...ack(1, '2', 'kept'), ...from(1) }])
+    const failOver = await snapshot(...partition)
+    await acks.add(0, [{ ...ack(1, '2', 'lost'), ...from(1) }])
+    await failOver()
+    if (next === 'add') await acks.add(0, [{ ...ack(1, '2', 'after'), ...from(1) }])
+    if (next === 'progress') assert.equal(await acks.progressed([0], 500), false)
+    assert.equal(await acks.read(0), undefined, next)
+    assert.equal((await acks.find([])).handledUntil, 0)
+
+    await acks.claim([0])
+    await acks.add(0, [{ ...ack(1, '2', 'lost'), ...from(1) }])
+    assert.equal(await acks.progressed([0], 600), true)
+    assert.ok((await acks.read(0))?.some(({ msg_id }) => msg_id === 'lost'))
+  }
+})
+
+test('a fail-over that lost only what no ack waits for changes nothing', async () => {
+  const acks = tracker()
+  await acks.claim([0])
+  const failOver = await snapshot(keys.acks(0))
+  await acks.add(0, [{ ...ack(1, '2', 'm'), ...from(1) }])
+  await acks.drop(0, [ack(1, '2', 'm')])
+  await failOver()
+  assert.deepEqual(await acks.read(0), [])
+})
+
 test('thousands of acks are kept, found and dropped', async () => {
   const acks = tracker()
   await acks.claim([2])
