@@ -281,7 +281,8 @@ export class ConfigError extends Error {
   }
 }
 
-const secretNames = new Set([
+/** Settings that no log, no ConfigMap and no error may show. */
+export const secretSettings: ReadonlySet<string> = new Set([
   'API_KEY',
   'TOKEN_SECRET',
   'DATABASE_URL',
@@ -310,7 +311,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     const parsed = schema.safeParse(raw)
     if (parsed.success) values[name] = parsed.data
     else {
-      const shown = secretNames.has(name) ? '' : `=${raw}`
+      const shown = secretSettings.has(name) ? '' : `=${raw}`
       faults.push(`${name}${shown}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}`)
     }
   }

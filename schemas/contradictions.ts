@@ -1,5 +1,6 @@
 /** Settings that are right each, and wrong together. */
 import type { Config } from './config.js'
+import { misspelt } from './misspelt.js'
 import { redisContradictions } from './redis-settings.js'
 import { isLoopback } from './setting.js'
 import { webhookContradictions } from './webhook-settings.js'
@@ -14,6 +15,10 @@ export function contradictions(config: Config, env: NodeJS.ProcessEnv): string[]
     faults.push(
       `METRICS_HOST=${config.METRICS_HOST} is beyond loopback: the local profile needs --expose for that`,
     )
+  // In the local profile the environment is a person's own, with much else in it: there it is a warning.
+  if (!local)
+    for (const { name, meant } of misspelt(env, Object.keys(config)))
+      faults.push(`${name} is no setting: was ${meant} meant? Unset it where it belongs to something else`)
   if (!local && config.API_KEY.length === 0) faults.push('API_KEY is not set: production needs at least one')
   if (!local && config.TOKEN_SECRET.length === 0)
     faults.push('TOKEN_SECRET is not set: production needs at least one')

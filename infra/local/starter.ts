@@ -1,6 +1,7 @@
 /** `npm start`, once the checkout is prepared: brings the whole stack up and stays until it is to go down. */
 import { join, resolve } from 'node:path'
 import { type Config, readConfig } from '../../schemas/config.js'
+import { misspelt } from '../../schemas/misspelt.js'
 import { describeSettings } from '../../schemas/settings-text.js'
 import { tellsEvents } from '../../schemas/webhook-settings.js'
 import { type Backing, startBacking } from './backing.js'
@@ -154,6 +155,8 @@ export async function start(launch: Launch): Promise<void> {
     say(help(describeSettings()))
     process.exit(0)
   }
+  for (const { name, meant } of misspelt(env, Object.keys(config)))
+    say(`${name} is set and ignored: there is no such setting. Was ${meant} meant?`)
   const dataDir = resolve(launch.root, config.DATA_DIR)
   await inFrame({ ...launch, env }, dataDir, (frame) => bringUp(frame, command, config))
 }

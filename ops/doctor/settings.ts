@@ -1,5 +1,6 @@
 /** Which setting is wrong, is meant but misspelt, or is set without effect. */
 import { type Config, settings } from '../../schemas/config.js'
+import { misspelt } from '../../schemas/misspelt.js'
 import { tellsEvents } from '../../schemas/webhook-settings.js'
 import { doubtful, type Finding, ok, wrong } from './finding.js'
 
@@ -20,7 +21,9 @@ export function faultyConfig(faults: readonly string[]): Finding[] {
 export function settingsFindings(env: NodeJS.ProcessEnv, config: Config): Finding[] {
   const isSet = (name: string) => env[name] !== undefined && env[name] !== ''
   const findings = [
-    ...Object.keys(env).filter(isSet).flatMap(misspelt),
+    ...misspelt(env, names).map(({ name, meant }) =>
+      doubtful(part, `${name} is set and ignored: there is no such setting`, `was ${meant} meant?`),
+    ),
     ...without(config)
       .filter(({ setting }) => isSet(setting))
       .map(({ setting, why }) =>
@@ -37,35 +40,6 @@ export function settingsFindings(env: NodeJS.ProcessEnv, config: Config): Findin
     ok(part, `${given.length} settings are set, ${names.length - given.length} have their defaults`),
     ...findings,
   ]
-}
-
-const nearest = 2
-
-/** An environment variable that is nearly called like a setting. */
-function misspelt(name: string): Finding[] {
-  if ((names as string[]).includes(name) || name.length < 6) return []
-  const meant = names.find((each) => distance(each, name.toUpperCase()) <= nearest)
-  if (meant === undefined) return []
-  return [doubtful(part, `${name} is set and ignored: there is no such setting`, `was ${meant} meant?`)]
-}
-
-/** How many characters have to be put in, left out or changed. */
-function distance(one: string, other: string): number {
-  if (Math.abs(one.length - other.length) > nearest) return nearest + 1
-  let row = Array.from({ length: other.length + 1 }, (_, at) => at)
-  for (const [at, character] of [...one].entries()) {
-    const next = [at + 1]
-    for (let column = 0; column < other.length; column++)
-      next.push(
-        Math.min(
-          next[column]! + 1,
-          row[column + 1]! + 1,
-          row[column]! + (other[column] === character ? 0 : 1),
-        ),
-      )
-    row = next
-  }
-  return row.at(-1)!
 }
 
 /** Settings that have no effect without another one, where that is missing. */

@@ -2,10 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readConfig, settings } from '../../schemas/config.js'
 import { envExample } from '../../schemas/settings-text.js'
+import { withSettingNames } from './chart-schema.js'
 import { read } from './checkout.js'
 
 test('.env.example lists every setting with its default', () => {
   assert.equal(read('.env.example'), envExample(), 'npm run env-example writes it')
+})
+
+test('the schema of the chart’s values knows every setting that is no secret', () => {
+  const schema = read('infra/helm/coffeechat/values.schema.json')
+  assert.equal(schema, withSettingNames(schema), 'npm run env-example writes it')
 })
 
 test('every line of .env.example can be uncommented', () => {

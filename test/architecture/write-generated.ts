@@ -7,6 +7,8 @@ import { read, root } from './checkout.js'
 const texts: Record<string, () => Promise<string>> = {
   'ARCHITECTURE.md': async () => (await import('./picture.js')).withPicture(read('ARCHITECTURE.md')),
   '.env.example': async () => envExample(),
+  'infra/helm/coffeechat/values.schema.json': async () =>
+    (await import('./chart-schema.js')).withSettingNames(read('infra/helm/coffeechat/values.schema.json')),
   'client/gen/protocol.ts': async () => (await import('./client-protocol.js')).clientProtocol(),
   'docs/operate/metrics.md': async () =>
     (await import('./metrics-page.js')).withMetricsTable(read('docs/operate/metrics.md')),

@@ -104,6 +104,8 @@ test('the schema of values takes the defaults and every file of values, and refu
     { secret: 'x', autoscaling: { by: 'mood' } },
     { secret: 'x', files: { store: 'ftp' } },
     { secret: 'x', settings: { LOG_LEVEL: 3 } },
+    { secret: 'x', settings: { LOG_LEVLE: 'info' } },
+    { secret: 'x', settings: { API_KEY: 'not in a ConfigMap' } },
   ])
     assert.ok(!validate(wrong), JSON.stringify(wrong))
 })
