@@ -16,6 +16,8 @@ export interface SendOptions {
   readonly msg_type?: MsgType
   readonly mention_user_id?: readonly number[]
   readonly attach?: string
+  /** W3C trace context: what the server does with the message belongs to this trace. */
+  readonly traceparent?: string
 }
 
 export interface Sender {
@@ -109,10 +111,11 @@ export function createSender(
       const known = promises.get(msg_id)
       if (known !== undefined) return known.promise
       const msg_data = typeof content === 'string' ? encoder.encode(content) : content
-      const { mention_user_id = [], attach } = more
+      const { mention_user_id = [], attach, traceparent } = more
+      const session_type = sessionTypeOf(to_session_id)
       const added = outbox.add({
         ...{ from_user_id: user_id, to_session_id, msg_id, create_time: Date.now(), msg_type, msg_data },
-        ...{ session_type: sessionTypeOf(to_session_id), mention_user_id: [...mention_user_id], attach },
+        ...{ session_type, mention_user_id: [...mention_user_id], attach, traceparent },
       })
       if (added === 'full') return Promise.reject(new ChatError('full', 'too many messages are unsent'))
       const waiting = promised()

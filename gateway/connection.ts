@@ -3,6 +3,7 @@
  * transport that hides whether it is TCP, TLS or WebSocket.
  */
 import type { DeviceName } from '../schemas/ids.js'
+import type { Trace } from '../schemas/tracing.js'
 import type { Frame } from './codec/frame.js'
 import type { PendingRequest } from './pending.js'
 import { type Bucket, fullBucket, type RateLimit } from './rate.js'
@@ -85,6 +86,8 @@ export interface Connection {
   strikes: number[] | undefined
   /** What a worker still has to answer, oldest first. */
   requests: PendingRequest[]
+  /** Of the packet that is being served. */
+  trace: Trace | undefined
   /** While pending: what the client sent meanwhile, and what the bus brought. */
   heldFrames: Frame[]
   heldPackets: HeldPacket[]
@@ -127,6 +130,7 @@ export const newConnection = (
   acks: fullBucket(limits.acks, opened_at),
   strikes: undefined,
   requests: [],
+  trace: undefined,
   heldFrames: [],
   heldPackets: [],
   outbox: [],

@@ -7,6 +7,7 @@ import type { Bus, Consumer, IncomingRecord, RecordBatch } from '../schemas/bus.
 import type { Logger } from '../schemas/log.js'
 import type { Metrics } from '../schemas/metrics.js'
 import { fullName, topics } from '../schemas/topics.js'
+import { markedTrace, markTrace, tracesIn } from '../schemas/tracing.js'
 import type { Broadcasts } from './broadcasts.js'
 import type { Following } from './following.js'
 import type { LeaseKeeper } from './lease.js'
@@ -57,7 +58,7 @@ export function consumeOutbound(options: OutboundOptions): Promise<Consumer> {
   })
 }
 
-function writeRecord(options: OutboundOptions, { value, offset }: IncomingRecord): void {
+function writeRecord(options: OutboundOptions, { value, offset, headers }: IncomingRecord): void {
   let outbound: coffeechat.event.Outbound
   try {
     outbound = coffeechat.event.Outbound.decode(value)
@@ -65,7 +66,10 @@ function writeRecord(options: OutboundOptions, { value, offset }: IncomingRecord
     options.log.error({ err: error, offset }, 'a record of the gate topic is not one')
     return
   }
-  for (const packet of outbound.packet) {
+  const traces = tracesIn(headers)
+  for (const [at, packet] of outbound.packet.entries()) {
+    const trace = traces?.[at]
+    if (trace !== undefined) markTrace(packet, trace)
     if (packet.broadcast) options.broadcasts.take(packet, packet.broadcast)
     for (const target of packet.target ?? noTargets) writePacket(options, packet, target)
   }
@@ -92,14 +96,16 @@ function writePacket(options: OutboundOptions, packet: OutboundPacket, target: T
 export function reportMissed(
   { gate_id }: GateIdentity,
   publisher: Publisher,
-  { ref, msg_type }: OutboundPacket,
+  packet: OutboundPacket,
   { user_id, device, gate_epoch, connection_id, login_number }: Target,
 ): void {
+  const { ref, msg_type } = packet
   if (!ref || !user_id || !device) return
-  publisher.submit(topics.deliveryMissed, {
+  const missed = {
     login: { user_id, device, gate_id, gate_epoch, connection_id, login_number },
     ref,
     time: Date.now(),
     ...(msg_type ? { msg_type } : {}),
-  })
+  }
+  publisher.submit(topics.deliveryMissed, missed, undefined, markedTrace(packet))
 }

@@ -3,6 +3,7 @@
  * arrival: one queue and one timer serve all (spec 2, "Single chat" 1: no ack within 8 s → SERVER_BUSY).
  */
 import { answerOf, type CommandName, commands } from '../schemas/packets.js'
+import type { Trace } from '../schemas/tracing.js'
 import type { Connection } from './connection.js'
 
 /** What the ack of a message repeats. */
@@ -19,6 +20,8 @@ export interface ClientRequest {
   readonly seq: number
   /** MSG_DATA only. */
   readonly message: MessageNames | undefined
+  /** What the event belongs to that carries it. */
+  readonly trace?: Trace | undefined
 }
 
 /** One that a worker answers. */
@@ -110,7 +113,8 @@ export function createPending({ timeout_ms, now, onAnswered, onLate }: PendingOp
     add(connection, command, seq, message) {
       const answer_id = answerIds.get(command)!
       const deadline = now() + timeout_ms
-      const request = { connection, command, answer_id, seq, message, deadline, settled: false }
+      const { trace } = connection
+      const request = { connection, command, answer_id, seq, message, trace, deadline, settled: false }
       queue.push(request)
       connection.requests.push(request)
       open++

@@ -7,11 +7,15 @@ import { type Bus, BusUnavailable, type OutgoingRecord, type Producer } from '..
 import type { Logger } from '../schemas/log.js'
 import { packEvents } from '../schemas/packing.js'
 import { type AnyTopic, type EventOf, fullName, recordOf } from '../schemas/topics.js'
+import { type Trace, withTraces } from '../schemas/tracing.js'
 import type { ClientRequest } from './pending.js'
 
 export interface Publisher {
-  /** Queues an event. A request given with it fails when the bus does not confirm. */
-  submit<T extends AnyTopic>(topic: T, event: EventOf<T>, request?: ClientRequest): void
+  /**
+   * Queues an event. A request given with it fails when the bus does not confirm.
+   * @param trace what the event belongs to, where it is no request; not of packed topics
+   */
+  submit<T extends AnyTopic>(topic: T, event: EventOf<T>, request?: ClientRequest, trace?: Trace): void
   /** Resolves when the bus has the records; rejects with BusUnavailable, at once while suspended. */
   publish(records: readonly OutgoingRecord[]): Promise<void>
   close(): Promise<void>
@@ -126,9 +130,11 @@ export async function createPublisher(options: PublisherOptions): Promise<Publis
   const packing = createPacking(prefix, lanes, publish, log)
 
   return {
-    submit(topic, event, request) {
+    submit(topic, event, request, trace = request?.trace) {
       if (topic.packed !== undefined) return packing.add(topic, event)
-      if (records.push(recordOf({ prefix }, topic, event)) === 1) queueMicrotask(flush)
+      const record = recordOf({ prefix }, topic, event)
+      if (records.push(trace === undefined ? record : withTraces(record, [trace], 1)) === 1)
+        queueMicrotask(flush)
       if (request !== undefined) requests.push(request)
     },
     publish,

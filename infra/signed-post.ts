@@ -4,6 +4,7 @@
  * of `x-coffeechat-timestamp`. `idempotency-key` is the same whenever the same thing is posted again.
  */
 import { createHmac } from 'node:crypto'
+import { type Trace, traceHeader } from '../schemas/tracing.js'
 
 export interface SignedPost {
   readonly url: string
@@ -14,6 +15,8 @@ export interface SignedPost {
   readonly secret: string | null | undefined
   /** For all of it, the answer's body included. */
   readonly timeout_ms: number
+  /** What it belongs to, where somebody traces it. */
+  readonly trace?: Trace | undefined
 }
 
 /**
@@ -26,6 +29,7 @@ export const signedPost = ({
   idempotency_key,
   secret,
   timeout_ms,
+  trace,
 }: SignedPost): Promise<Response> => {
   const timestamp = String(Math.floor(Date.now() / 1_000))
   const signed = (key: string) => createHmac('sha256', key).update(`${timestamp}.${body}`).digest('hex')
@@ -37,6 +41,7 @@ export const signedPost = ({
       'content-type': 'application/json',
       'idempotency-key': idempotency_key,
       'x-coffeechat-timestamp': timestamp,
+      ...(trace === undefined ? {} : { [traceHeader]: trace }),
       ...(isSigned ? { 'x-coffeechat-signature': `sha256=${signed(secret)}` } : {}),
     },
     redirect: 'manual',

@@ -38,6 +38,8 @@ export interface Topic<Name extends string = string, E = unknown> extends Codec<
   readonly contract?: Contract
   /** Several events of one batch that go to the same place become one event. */
   readonly merge?: (events: readonly E[]) => E[]
+  /** What of a merged event belongs to one message each, and to its trace. */
+  readonly parts?: (event: E) => readonly object[]
   /** One record holds many events of one partition, since a record costs more than what is in it (see packEvents). */
   readonly packed?: true
   /**

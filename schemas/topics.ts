@@ -39,6 +39,7 @@ const deliveryCheck = <const Name extends string>(name: Name, delay: 0 | 1 | 2) 
     retention_ms: 3 * day_ms,
     delay,
     merge: mergeChecks,
+    parts: ({ entry }) => entry ?? [],
     purpose: 'has every device acked what one delivery batch sent?',
     ...proto(event.DeliveryCheck),
   })
@@ -158,6 +159,7 @@ export const topics = {
     retention_ms: hour_ms,
     maxMessageBytes: answerBytes,
     merge: mergeOutbound,
+    parts: ({ packet }) => packet ?? [],
     purpose: 'packets for the sockets of one gate, each once with all its readers',
     ...proto(event.Outbound),
   }),

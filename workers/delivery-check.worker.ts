@@ -7,7 +7,7 @@ import { deviceKey, parseDeviceKey } from '../schemas/ids.js'
 import { topics } from '../schemas/topics.js'
 import { type CheckedEntry, type CheckedReader, type CheckPorts, loadChecked } from './kit/checks.js'
 import { checkEntries, deliverTo, messageBody, triggerPush } from './kit/deliveries.js'
-import { defineWorker, type EmitOf } from './kit/worker.js'
+import { defineWorker, type EmitOf, following } from './kit/worker.js'
 import type { PresentDevice } from './ports/presence.js'
 
 import event = coffeechat.event
@@ -40,7 +40,7 @@ function checkWorker(name: string, consumes: CheckTopic, next?: NextCheck) {
     decide: (check, loaded): EmitOf<Produced>[] =>
       (check.entry ?? []).flatMap((entry) => {
         const checked = loaded.get(entry)
-        return checked === undefined ? [] : decideEntry(entry, check.attempt, checked, next)
+        return checked === undefined ? [] : following(entry, decideEntry(entry, check.attempt, checked, next))
       }),
   })
 }

@@ -4,6 +4,7 @@ import { filesNamedIn } from '../schemas/files.js'
 import { conversationOf, isGroupId } from '../schemas/ids.js'
 import { commands } from '../schemas/packets.js'
 import { topics } from '../schemas/topics.js'
+import type { Trace } from '../schemas/tracing.js'
 import { answer } from './kit/answers.js'
 import { type ApprovalPorts, type Approved, approve } from './kit/approval.js'
 import { messageBody } from './kit/deliveries.js'
@@ -55,10 +56,11 @@ export const messageStore = defineWorker({
     topics.robotRequested,
   ],
 
-  async load(submitted, { nickNames, messages, beforeSend }: Ports): Promise<Loaded> {
+  async load(submitted, { nickNames, messages, beforeSend }: Ports, places): Promise<Loaded> {
     const names = await nickNames.of(submitted.map(({ message }) => message.from_user_id))
     if (beforeSend === undefined) return { nickNames: names }
-    const approved = await approve(submitted.map(draftOf), messages, beforeSend)
+    const drafts = submitted.map((each, at) => draftOf(each, places[at]?.trace))
+    const approved = await approve(drafts, messages, beforeSend)
     return { nickNames: names, approved: new Map(submitted.map((each, at) => [each, approved[at]!])) }
   },
 
@@ -127,9 +129,10 @@ const mentionsIn = (
     ? filesNamedIn(msg_data).map((file_id) => ({ file_id, from_user_id, to_session_id, server_msg_id }))
     : []
 
-const draftOf = (submitted: event.IMessageSubmitted) => ({
+const draftOf = (submitted: event.IMessageSubmitted, trace: Trace | undefined) => ({
   ...submissionOf(submitted, undefined),
   time: submitted.received_time,
+  trace,
 })
 
 const refusal = (res_code: number): StoredMessage => ({

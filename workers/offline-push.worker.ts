@@ -84,7 +84,7 @@ function pushWorker<Name extends string, Event extends object>(
 
     load: (events: readonly Event[], ports: PushPorts) => load(events.map(askedOf), ports),
 
-    decide(event, loaded: Loaded) {
+    decide(event, loaded: Loaded, { trace }) {
       const asked = askedOf(event)
       const { trigger, round, not_before } = asked
       const { now, delays_ms } = loaded
@@ -101,6 +101,7 @@ function pushWorker<Name extends string, Event extends object>(
           asked,
           delays_ms,
           now,
+          trace,
         }),
       ]
     },

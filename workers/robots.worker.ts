@@ -4,6 +4,7 @@
  */
 import { CIM, type coffeechat } from '../proto/index.js'
 import { type Topic, topics } from '../schemas/topics.js'
+import type { Trace } from '../schemas/tracing.js'
 import { defineWorker, type EmitOf, emit, type Outcome, reject } from './kit/worker.js'
 import type { Patience, Question, RobotAnswer, RobotCaller, RobotDirectory } from './ports/robots.js'
 
@@ -57,11 +58,11 @@ function robotWorker<Consumed extends typeof topics.robotRequested | RetryTopic>
     produces,
     eventsAtOnce,
 
-    async load(events: readonly Requested[], { robots, robotCaller, now }: Ports): Promise<Loaded> {
+    async load(events: readonly Requested[], { robots, robotCaller, now }: Ports, places): Promise<Loaded> {
       const hooks = await robots.of(events.map(({ ref }) => ref.to_session_id))
-      const asked = events.flatMap((event) => {
+      const asked = events.flatMap((event, at) => {
         const hook = hooks.get(event.ref.to_session_id)
-        return hook === undefined ? [] : [{ event, question: questionOf(event), hook }]
+        return hook === undefined ? [] : [{ event, question: questionOf(event, places[at]?.trace), hook }]
       })
       const answers = await robotCaller.ask(asked, patience)
       return { answers: new Map(asked.map(({ event }, at) => [event, answers[at]!])), now: now() }
@@ -90,7 +91,10 @@ function robotWorker<Consumed extends typeof topics.robotRequested | RetryTopic>
   })
 }
 
-const questionOf = ({ ref, msg_type, msg_data, stored_time }: Requested): Question => ({
+const questionOf = (
+  { ref, msg_type, msg_data, stored_time }: Requested,
+  trace: Trace | undefined,
+): Question => ({
   robot_user_id: ref.to_session_id,
   from_user_id: ref.from_user_id,
   msg_id: ref.msg_id,
@@ -99,6 +103,7 @@ const questionOf = ({ ref, msg_type, msg_data, stored_time }: Requested): Questi
   msg_type,
   msg_data,
   time: stored_time,
+  trace,
 })
 
 /** Named after the message that it answers, so that a message asked twice is answered once. */

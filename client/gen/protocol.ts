@@ -663,6 +663,7 @@ export interface IMMsgData {
   mention_user_id: number[]
   attach?: string | undefined
   msg_feature?: MessageFeature | undefined
+  traceparent?: string | undefined
 }
 
 export interface IMMsgDataAck {
@@ -681,6 +682,7 @@ export interface IMMsgDataReadAck {
   msg_id: string
   session_type: SessionType
   server_msg_id?: number | undefined
+  traceparent?: string | undefined
 }
 
 export interface IMMsgDataReadNotify {
@@ -741,6 +743,7 @@ export interface CIMReportReq {
   report_type: string
   create_time: number
   payload: Uint8Array
+  traceparent?: string | undefined
 }
 
 export interface CIMReportRsp {
@@ -975,9 +978,9 @@ export const messages = {
   CIMKickNotify: 'user_id=1!u client_type=2!u reason=3!u message=4?s',
   CIMErrorNotify: 'command_id=1!u seq_num=2!u result_code=3!u result_string=4?s',
   CIMReconnectNotify: 'delay_ms=1!u address=2*s',
-  IMMsgData: 'from_user_id=1!u to_session_id=2!u msg_id=3!s create_time=4!u msg_type=5!u msg_data=6!b session_type=20?u server_msg_id=21?u from_nick_name=22?s mention_user_id=23*u attach=24?s msg_feature=25?u',
+  IMMsgData: 'from_user_id=1!u to_session_id=2!u msg_id=3!s create_time=4!u msg_type=5!u msg_data=6!b session_type=20?u server_msg_id=21?u from_nick_name=22?s mention_user_id=23*u attach=24?s msg_feature=25?u traceparent=60?s',
   IMMsgDataAck: 'from_user_id=1!u to_session_id=2!u msg_id=3!s res_code=4!u session_type=5!u create_time=6?u server_msg_id=20?u',
-  IMMsgDataReadAck: 'user_id=1!u session_id=2!u msg_id=3!s session_type=4!u server_msg_id=20?u',
+  IMMsgDataReadAck: 'user_id=1!u session_id=2!u msg_id=3!s session_type=4!u server_msg_id=20?u traceparent=60?s',
   IMMsgDataReadNotify: 'user_id=1!u session_id=2!u msg_id=3!s session_type=4!u server_msg_id=20?u',
   IMGetLatestMsgIdReq: 'user_id=1!u session_type=2!u session_id=3!u',
   IMGetLatestMsgIdRsp: 'user_id=1!u session_type=2!u session_id=3!u latest_msg_id=4!s server_msg_id=20?u',
@@ -985,7 +988,7 @@ export const messages = {
   IMGetMsgByIdRsp: 'user_id=1!u session_type=2!u session_id=3!u msg_list=4*CIMMsgInfo',
   IMGetReceiptsReq: 'user_id=1!u msg_id=2!s',
   IMGetReceiptsRsp: 'user_id=1!u msg_id=2!s session_type=3!u session_id=4!u server_msg_id=5!u read_user_id=6*u received_user_id=7*u waiting_user_id=8*u',
-  CIMReportReq: 'user_id=1!u report_id=2!s report_type=3!s create_time=4!u payload=5!b',
+  CIMReportReq: 'user_id=1!u report_id=2!s report_type=3!s create_time=4!u payload=5!b traceparent=60?s',
   CIMReportRsp: 'user_id=1!u report_id=2!s result_code=3!u',
   CIMPushData: 'user_id=1!u push_id=2!s push_type=3!s create_time=4!u payload=5!b',
   CIMPushDataAck: 'user_id=1!u push_id=2!s',

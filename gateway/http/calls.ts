@@ -18,6 +18,7 @@ import {
 import type { OrgArgumentsOf, OrgOperation } from '../../schemas/org-operations.js'
 import { type CommandName, commands } from '../../schemas/packets.js'
 import { type AnyTopic, type EventOf, recordOf, topics } from '../../schemas/topics.js'
+import { withTraces } from '../../schemas/tracing.js'
 import {
   type ArgumentsOf,
   type ErrorBody,
@@ -28,6 +29,7 @@ import {
 import type { HttpContext } from '../context.js'
 import type { OutboundPacket } from '../targets.js'
 import { badRequest, Fault, refusedRequest, serverBusy } from './faults.js'
+import { traceOfCall } from './request-ids.js'
 
 /** From the call to its 503: every call has a true answer within 10 s. */
 const answerDeadline_ms = 9_500
@@ -131,15 +133,17 @@ function createWays({
 }: HttpContext): Pick<Calls, 'ask' | 'tell'> {
   const prefix = config.TOPIC_PREFIX
 
-  const originOf = (request: FastifyRequest, user_id: number, connection_id: number): Origin => ({
+  const originOf = (user_id: number, connection_id: number): Origin => ({
     ...identity,
     connection_id,
     login_number: 0,
     user_id,
     device: { client_type: restApi },
     seq_num: 0,
-    traceparent: `00-${request.id}-${request.id.slice(0, 16)}-01`,
   })
+
+  const recordFor = <T extends AnyTopic>(request: FastifyRequest, topic: T, event: EventOf<T>) =>
+    withTraces(recordOf({ prefix }, topic, event), [traceOfCall(request)], 1)
 
   /** BusUnavailable means that nobody can say whether it is there. */
   async function send(records: Parameters<HttpContext['publish']>[0]): Promise<void> {
@@ -168,13 +172,13 @@ function createWays({
       })
       const deadline = setTimeout(() => fail(serverBusy()), answerDeadline_ms)
       // An answer can arrive before the bus has confirmed the request to us: it counts all the same.
-      send([recordOf({ prefix }, topic, event(originOf(request, userId, id)))]).catch(fail)
+      send([recordFor(request, topic, event(originOf(userId, id)))]).catch(fail)
     })
 
   return {
     ask,
     async tell(request, userId, topic, events) {
-      await send(events(originOf(request, userId, 0)).map((each) => recordOf({ prefix }, topic, each)))
+      await send(events(originOf(userId, 0)).map((each) => recordFor(request, topic, each)))
     },
   }
 }

@@ -1,7 +1,6 @@
 /** The HTTP server of a gate: REST API, health, figures. WebSocket upgrades on the same port are gateway/ws.ts. */
 import { isUtf8 } from 'node:buffer'
-import { randomBytes } from 'node:crypto'
-import http, { type IncomingMessage } from 'node:http'
+import http from 'node:http'
 import https from 'node:https'
 import type { Socket } from 'node:net'
 import swagger from '@fastify/swagger'
@@ -15,6 +14,7 @@ import { createCalls, idempotencyKeyOf } from './calls.js'
 import { allowOrigins } from './cors.js'
 import { describeCalls } from './description.js'
 import { badRequest, errorBody, Fault, faultOf } from './faults.js'
+import { newTraceId, requestIdOf } from './request-ids.js'
 import type { Api } from './rest.js'
 import { chatRoutes } from './routes/chat.js'
 import { contactRoutes } from './routes/contacts.js'
@@ -47,19 +47,6 @@ export interface HttpServer {
   readonly port: number
   /** Answers what is in flight and closes. Upgraded sockets are the caller's to close. */
   stop(): Promise<void>
-}
-
-const newTraceId = (): string => randomBytes(16).toString('hex')
-
-/** The caller's trace where it sends one (W3C traceparent, or 32 hexadecimal digits), else a new one. */
-function traceIdOf({ headers }: { headers: IncomingMessage['headers'] }): string {
-  const given = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(String(headers.traceparent))?.[1]
-  const id =
-    given ??
-    String(headers['x-request-id'] ?? '')
-      .replaceAll('-', '')
-      .toLowerCase()
-  return /^(?!0{32})[0-9a-f]{32}$/.test(id) ? id : newTraceId()
 }
 
 /** HTTPS where there is a certificate, which is renewed without a restart. */
@@ -138,7 +125,7 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
     serverFactory: (handler) => createServer(context, handler),
     bodyLimit: config.MAX_HTTP_BODY_BYTES,
     trustProxy: config.TRUSTED_PROXIES.length > 0 ? [...config.TRUSTED_PROXIES] : false,
-    genReqId: traceIdOf,
+    genReqId: requestIdOf,
     forceCloseConnections: 'idle',
     return503OnClosing: false, // what came in before the end is answered like any other
     clientErrorHandler: refuseMalformed,

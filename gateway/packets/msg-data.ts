@@ -28,6 +28,8 @@ export const msgData: Verb<'MSG_DATA'> = (gate, connection, seq, message) => {
   message.server_msg_id = null
   message.msg_feature = null
   message.from_nick_name = null
+  // The event's header has it.
+  message.traceparent = null
   const origin = originOf(gate, connection, seq)
   gate.publisher.submit(topics.messageSubmitted, { origin, message, received_time: Date.now() }, request)
 }

@@ -4,6 +4,7 @@
  */
 import { CIM } from '../../proto/index.js'
 import { type CommandName, clientCommandName, commandLabels, commands } from '../../schemas/packets.js'
+import { parseTrace } from '../../schemas/tracing.js'
 import type { Frame } from '../codec/frame.js'
 import { decodePacket } from '../codec/packet.js'
 import type { Connection, ConnectionLimits } from '../connection.js'
@@ -76,9 +77,10 @@ export function receive(gate: Gate, limits: ConnectionLimits, connection: Connec
     return tooMany(gate, connection, name, frame)
 
   const decoded = decodePacket(name, frame.body)
-  if (!decoded.ok)
-    return badRequest(gate, connection, commandId, seq, decoded.reason)
-    // The table pairs each name with the handler of its body.
+  if (!decoded.ok) return badRequest(gate, connection, commandId, seq, decoded.reason)
+  const { traceparent } = decoded.body as { traceparent?: string | null }
+  connection.trace = traceparent ? parseTrace(traceparent) : undefined
+  // The table pairs each name with the handler of its body.
   ;(verb as Verb<CommandName>)(gate, connection, seq, decoded.body)
 }
 

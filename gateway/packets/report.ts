@@ -15,16 +15,15 @@ export const report: Verb<'REPORT_REQ'> = (gate, connection, seq, { user_id, rep
     const result_code = CIM.Def.CIMErrorCode.kCIM_ERR_SUCCSSE
     gate.writer.packet(connection, 'REPORT_RSP', seq, { user_id, report_id, result_code })
   }
-  gate.reports
-    .submit({
-      report_id,
-      report_type: body.report_type,
-      user_id: String(user_id),
-      client_type: connection.device.client_type,
-      gate_id: gate.identity.gate_id,
-      create_time: body.create_time,
-      received_time: Date.now(),
-      payload: Buffer.from(body.payload).toString('base64'),
-    })
-    .then(answer, () => gate.pending.fail(request))
+  const submitted = {
+    report_id,
+    report_type: body.report_type,
+    user_id: String(user_id),
+    client_type: connection.device.client_type,
+    gate_id: gate.identity.gate_id,
+    create_time: body.create_time,
+    received_time: Date.now(),
+    payload: Buffer.from(body.payload).toString('base64'),
+  }
+  gate.reports.submit(submitted, request.trace).then(answer, () => gate.pending.fail(request))
 }

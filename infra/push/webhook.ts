@@ -32,6 +32,7 @@ export const createWebhookProvider = ({ name, url, secret }: WebhookSettings): P
         idempotency_key: notification.notification_id,
         secret,
         timeout_ms,
+        trace: notification.trace,
       })
       await response.body?.cancel()
       return answerOf(response)

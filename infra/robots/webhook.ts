@@ -110,6 +110,7 @@ async function post(
       idempotency_key: keyOf(question),
       secret,
       timeout_ms: limit_ms,
+      trace: question.trace,
     })
     if (response.status < 200 || response.status > 299) {
       await response.body?.cancel()

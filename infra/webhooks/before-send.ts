@@ -131,8 +131,9 @@ async function post(draft: Draft, settings: BeforeSendSettings, deadline: number
   const { url, secret, maxMessageBytes } = settings
   const body = JSON.stringify(payloadOf(draft))
   const idempotency_key = `${draft.from_user_id}:${draft.msg_id}`
+  const { trace } = draft
   const send = () =>
-    signedPost({ url, body, idempotency_key, secret, timeout_ms: Math.max(1, deadline - Date.now()) })
+    signedPost({ url, body, idempotency_key, secret, timeout_ms: Math.max(1, deadline - Date.now()), trace })
   // A connection that was kept may have been closed at the other end meanwhile.
   const response = await send().catch((error: unknown) => {
     if (!wasClosed.has(reasonOf(error))) throw error

@@ -1,6 +1,6 @@
 /** Events posted to the business, one by one, signed. What answers 2xx has taken one. */
 import type { Logger } from '../../schemas/log.js'
-import type { EventSink } from '../../workers/ports/webhooks.js'
+import type { EventSink, WebhookEvent } from '../../workers/ports/webhooks.js'
 import { reasonOf } from '../http-posts.js'
 import { signedPost } from '../signed-post.js'
 
@@ -28,9 +28,9 @@ export function createEventSink(settings: EventSinkSettings): EventSink {
   const health = new Map<string, { failures: number; restsUntil: number }>()
 
   /** Why it was not taken; undefined where it was. */
-  async function attempt(url: string, body: string, event_id: string): Promise<string | undefined> {
+  async function attempt(url: string, { event_id, body, trace }: WebhookEvent): Promise<string | undefined> {
     try {
-      const response = await signedPost({ url, body, idempotency_key: event_id, secret, timeout_ms })
+      const response = await signedPost({ url, body, idempotency_key: event_id, secret, timeout_ms, trace })
       await response.body?.cancel()
       return response.status >= 200 && response.status <= 299 ? undefined : `HTTP ${response.status}`
     } catch (error) {
@@ -39,7 +39,8 @@ export function createEventSink(settings: EventSinkSettings): EventSink {
   }
 
   return {
-    async post({ kind, event_id, body }) {
+    async post(event) {
+      const { kind } = event
       const url = addressFor(kind)
       if (url === undefined) return undefined
       const state = health.get(url) ?? { failures: 0, restsUntil: 0 }
@@ -49,7 +50,7 @@ export function createEventSink(settings: EventSinkSettings): EventSink {
         return 'not called: it failed a moment ago'
       }
       const started = performance.now()
-      const reason = await attempt(url, body, event_id)
+      const reason = await attempt(url, event)
       observe?.(kind, reason === undefined ? 'taken' : 'not-taken', performance.now() - started)
       state.failures = reason === undefined ? 0 : state.failures + 1
       if (state.failures === 1) log.warn({ reason, kind }, 'a webhook for events does not take one')

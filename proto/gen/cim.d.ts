@@ -5963,6 +5963,9 @@ export namespace CIM {
             /** IMMsgData msg_feature. */
             msg_feature: (CIM.Def.CIMMessageFeature|null);
 
+            /** IMMsgData traceparent. */
+            traceparent: (string|null);
+
             /**
              * Encodes the specified IMMsgData message. Does not implicitly {@link CIM.Message.IMMsgData.verify|verify} messages.
              * @param message IMMsgData message or plain object to encode
@@ -6022,6 +6025,9 @@ export namespace CIM {
 
                 /** IMMsgData msg_feature */
                 msg_feature?: (CIM.Def.CIMMessageFeature|null);
+
+                /** IMMsgData traceparent */
+                traceparent?: (string|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -6158,6 +6164,9 @@ export namespace CIM {
             /** IMMsgDataReadAck server_msg_id. */
             server_msg_id: (number|null);
 
+            /** IMMsgDataReadAck traceparent. */
+            traceparent: (string|null);
+
             /**
              * Encodes the specified IMMsgDataReadAck message. Does not implicitly {@link CIM.Message.IMMsgDataReadAck.verify|verify} messages.
              * @param message IMMsgDataReadAck message or plain object to encode
@@ -6196,6 +6205,9 @@ export namespace CIM {
 
                 /** IMMsgDataReadAck server_msg_id */
                 server_msg_id?: (number|null);
+
+                /** IMMsgDataReadAck traceparent */
+                traceparent?: (string|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -6782,6 +6794,9 @@ export namespace CIM {
             /** CIMReportReq payload. */
             payload: Uint8Array;
 
+            /** CIMReportReq traceparent. */
+            traceparent: (string|null);
+
             /**
              * Encodes the specified CIMReportReq message. Does not implicitly {@link CIM.Message.CIMReportReq.verify|verify} messages.
              * @param message CIMReportReq message or plain object to encode
@@ -6820,6 +6835,9 @@ export namespace CIM {
 
                 /** CIMReportReq payload */
                 payload: Uint8Array;
+
+                /** CIMReportReq traceparent */
+                traceparent?: (string|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

@@ -8367,6 +8367,7 @@ export const CIM = $root.CIM = (() => {
             IMMsgData.prototype.mention_user_id = $util.emptyArray;
             IMMsgData.prototype.attach = null;
             IMMsgData.prototype.msg_feature = null;
+            IMMsgData.prototype.traceparent = null;
 
             IMMsgData.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -8394,6 +8395,8 @@ export const CIM = $root.CIM = (() => {
                     writer.uint32(194).string(message.attach);
                 if (message.msg_feature != null && $Object.hasOwnProperty.call(message, "msg_feature"))
                     writer.uint32(200).int32(message.msg_feature);
+                if (message.traceparent != null && $Object.hasOwnProperty.call(message, "traceparent"))
+                    writer.uint32(482).string(message.traceparent);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -8523,6 +8526,12 @@ export const CIM = $root.CIM = (() => {
                                 $util.makeProp(message, "$unknowns", false);
                                 (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
                             }
+                            continue;
+                        }
+                    case 60: {
+                            if (wireType !== 2)
+                                break;
+                            message.traceparent = reader.string();
                             continue;
                         }
                     }
@@ -8721,6 +8730,7 @@ export const CIM = $root.CIM = (() => {
             IMMsgDataReadAck.prototype.msg_id = "";
             IMMsgDataReadAck.prototype.session_type = 1;
             IMMsgDataReadAck.prototype.server_msg_id = null;
+            IMMsgDataReadAck.prototype.traceparent = null;
 
             IMMsgDataReadAck.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -8735,6 +8745,8 @@ export const CIM = $root.CIM = (() => {
                 writer.uint32(32).int32(message.session_type);
                 if (message.server_msg_id != null && $Object.hasOwnProperty.call(message, "server_msg_id"))
                     writer.uint32(160).uint64(message.server_msg_id);
+                if (message.traceparent != null && $Object.hasOwnProperty.call(message, "traceparent"))
+                    writer.uint32(482).string(message.traceparent);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -8802,6 +8814,12 @@ export const CIM = $root.CIM = (() => {
                             if (wireType !== 0)
                                 break;
                             message.server_msg_id = reader.uint64();
+                            continue;
+                        }
+                    case 60: {
+                            if (wireType !== 2)
+                                break;
+                            message.traceparent = reader.string();
                             continue;
                         }
                     }
@@ -9713,6 +9731,7 @@ export const CIM = $root.CIM = (() => {
             CIMReportReq.prototype.report_type = "";
             CIMReportReq.prototype.create_time = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             CIMReportReq.prototype.payload = $util.newBuffer([]);
+            CIMReportReq.prototype.traceparent = null;
 
             CIMReportReq.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -9726,6 +9745,8 @@ export const CIM = $root.CIM = (() => {
                 writer.uint32(26).string(message.report_type);
                 writer.uint32(32).uint64(message.create_time);
                 writer.uint32(42).bytes(message.payload);
+                if (message.traceparent != null && $Object.hasOwnProperty.call(message, "traceparent"))
+                    writer.uint32(482).string(message.traceparent);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -9787,6 +9808,12 @@ export const CIM = $root.CIM = (() => {
                             if (wireType !== 2)
                                 break;
                             message.payload = reader.bytes();
+                            continue;
+                        }
+                    case 60: {
+                            if (wireType !== 2)
+                                break;
+                            message.traceparent = reader.string();
                             continue;
                         }
                     }

@@ -444,6 +444,7 @@ export const messageFields = {
     [23,"mention_user_id","repeated","uint64"],
     [24,"attach","optional","string"],
     [25,"msg_feature","optional","CIM.Def.CIMMessageFeature"],
+    [60,"traceparent","optional","string"],
   ],
   "CIM.Message.IMMsgDataAck": [
     [1,"from_user_id","required","uint64"],
@@ -460,6 +461,7 @@ export const messageFields = {
     [3,"msg_id","required","string"],
     [4,"session_type","required","CIM.Def.CIMSessionType"],
     [20,"server_msg_id","optional","uint64"],
+    [60,"traceparent","optional","string"],
   ],
   "CIM.Message.IMMsgDataReadNotify": [
     [1,"user_id","required","uint64"],
@@ -512,6 +514,7 @@ export const messageFields = {
     [3,"report_type","required","string"],
     [4,"create_time","required","uint64"],
     [5,"payload","required","bytes"],
+    [60,"traceparent","optional","string"],
   ],
   "CIM.Message.CIMReportRsp": [
     [1,"user_id","required","uint64"],

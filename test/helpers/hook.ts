@@ -11,6 +11,8 @@ export interface Told {
   readonly key: string
   /** The signature is that of this body under the hook's secret. */
   readonly signed: boolean
+  /** The header. */
+  readonly traceparent: string | undefined
 }
 
 export type Respond = (told: Told, response: ServerResponse) => unknown
@@ -51,7 +53,12 @@ export async function startHook(secret = 'secret-of-the-hook-01'): Promise<Hook>
     const time = String(request.headers['x-coffeechat-timestamp'])
     const expected = `sha256=${createHmac('sha256', secret).update(`${time}.${body}`).digest('hex')}`
     const signed = request.headers['x-coffeechat-signature'] === expected
-    const told = { body: JSON.parse(body), key: String(request.headers['idempotency-key']), signed }
+    const told = {
+      body: JSON.parse(body),
+      key: String(request.headers['idempotency-key']),
+      signed,
+      traceparent: request.headers.traceparent as string | undefined,
+    }
     hook.told.push(told)
     const answer = await hook.respond(told, response)
     if (answer !== undefined) response.end(JSON.stringify(answer))

@@ -1,5 +1,6 @@
 /** One round of a notification: ledger, providers, ledger, in this order. What has no outcome goes on in a next round. */
 import { deviceKey } from '../../schemas/ids.js'
+import type { Trace } from '../../schemas/tracing.js'
 import type {
   DeadAddress,
   Notification,
@@ -19,6 +20,7 @@ import type { PhoneCache } from '../ports/users.js'
 export interface PushRow extends PushOpening {
   readonly addresses: readonly PushAddress[]
   readonly show: Omit<Notification, 'notification_id'> | { readonly suppressed: string }
+  readonly trace?: Trace | undefined
 }
 
 export interface RoundPorts {
@@ -107,7 +109,8 @@ async function runOne(
   const { show } = row
   if ('suppressed' in show) return suppressed(row, show.suppressed)
   if (!isAllowed) return suppressed(row, 'too many in a minute')
-  const notified = await ports.notifier.notify({ ...show, notification_id }, row.addresses, provider)
+  const notification = { ...show, notification_id, ...(row.trace === undefined ? {} : { trace: row.trace }) }
+  const notified = await ports.notifier.notify(notification, row.addresses, provider)
   return endOf(row, notified, ports.pushRetries)
 }
 

@@ -3,6 +3,15 @@ import { type IncomingRecord, type OutgoingRecord, type Producer, UnknownTopic }
 import { deadLetterHeaders as names } from '../../schemas/dead-letters.js'
 import { packEvents } from '../../schemas/packing.js'
 import { type AnyTopic, deadLetterName, fullName, type RecordStyle, recordOf } from '../../schemas/topics.js'
+import {
+  markedTrace,
+  markTrace,
+  type Trace,
+  type Traces,
+  traceHeader,
+  tracesHeader,
+  withTraces,
+} from '../../schemas/tracing.js'
 import type { Emit } from './worker.js'
 
 /** An event that can never be used. */
@@ -11,12 +20,15 @@ export interface Rejected {
   /** What goes to the dead letters: the record's value, or of a packed one only this event's. */
   readonly value: Buffer
   readonly reason: string
+  /** Of the event, where the record is packed. */
+  readonly trace?: Trace | undefined
 }
 
 /** What a worker emitted over an event of this partition. */
 export interface Emitted {
   readonly emit: Emit
   readonly partition: number
+  readonly trace: Trace | undefined
 }
 
 /** Events of one topic that may share records, in order. */
@@ -25,6 +37,8 @@ interface Group {
   readonly instance: string | undefined
   readonly partition: number
   readonly events: unknown[]
+  /** By the events' places; empty where none has one. */
+  readonly traces: (Trace | undefined)[]
 }
 
 /** Apart is what goes to different gates, or beside events of different partitions. */
@@ -39,28 +53,45 @@ export function toRecords(style: RecordStyle, emitted: readonly Emitted[]): Outg
   for (const each of emitted) {
     const { topic, event, instance } = each.emit
     const name = groupName(style.prefix, each)
-    const group = groups.get(name)
-    if (group) group.events.push(event)
-    else groups.set(name, { topic, instance, partition: each.partition, events: [event] })
+    const group = groups.get(name) ?? {
+      ...{ topic, instance, partition: each.partition },
+      ...{ events: [], traces: [] },
+    }
+    if (group.events.length === 0) groups.set(name, group)
+    if (each.trace !== undefined) group.traces[group.events.length] = each.trace
+    group.events.push(event)
   }
-  return [...groups.values()].flatMap(({ topic, instance, partition, events }) =>
-    topic.packed === undefined
-      ? (topic.merge?.(events) ?? events).map((event: unknown) =>
-          recordOf(style, topic, event, instance, partition),
-        )
-      : packedRecords(style.prefix, topic, events, partition),
-  )
+  return [...groups.values()].flatMap((group) => recordsOf(style, group))
+}
+
+function recordsOf(style: RecordStyle, group: Group): OutgoingRecord[] {
+  const { topic, instance, partition, events, traces } = group
+  if (topic.packed !== undefined) return packedRecords(style.prefix, group)
+  const toRecord = (event: unknown) => recordOf(style, topic, event, instance, partition)
+  if (topic.merge === undefined)
+    return events.map((event, at) =>
+      traces[at] === undefined ? toRecord(event) : withTraces(toRecord(event), [traces[at]], 1),
+    )
+  if (traces.length === 0) return topic.merge(events).map(toRecord)
+  markParts(topic, events, traces)
+  return topic.merge(events).map((event: unknown) => {
+    const parts = topic.parts?.(event) ?? []
+    return withTraces(toRecord(event), parts.map(markedTrace), parts.length)
+  })
+}
+
+/** What is merged forgets which event it came from. */
+function markParts({ parts }: AnyTopic, events: readonly unknown[], traces: Traces): void {
+  for (const [at, event] of events.entries()) {
+    const trace = traces[at]
+    if (trace !== undefined) for (const part of parts?.(event) ?? []) markTrace(part, trace)
+  }
 }
 
 const packedEvents = 500
 const packedBytes = 256 * 1024
 
-function packedRecords(
-  prefix: string,
-  topic: AnyTopic,
-  events: readonly unknown[],
-  partition: number,
-): OutgoingRecord[] {
+function packedRecords(prefix: string, { topic, events, traces, partition }: Group): OutgoingRecord[] {
   const records: OutgoingRecord[] = []
   const place = {
     topic: fullName(prefix, topic),
@@ -69,18 +100,20 @@ function packedRecords(
   }
   let parts: Uint8Array[] = []
   let size_bytes = 0
-  const close = () => {
-    if (parts.length > 0) records.push({ ...place, value: packEvents(parts) })
+  const close = (end: number) => {
+    const own = traces.slice(end - parts.length, end)
+    const record = { ...place, value: packEvents(parts) }
+    if (parts.length > 0) records.push(traces.length === 0 ? record : withTraces(record, own, parts.length))
     parts = []
     size_bytes = 0
   }
-  for (const event of events) {
+  for (const [at, event] of events.entries()) {
     const bytes = topic.encode(event)
-    if (parts.length === packedEvents || size_bytes + bytes.length > packedBytes) close()
+    if (parts.length === packedEvents || size_bytes + bytes.length > packedBytes) close(at)
     parts.push(bytes)
     size_bytes += bytes.length
   }
-  close()
+  close(events.length)
   return records
 }
 
@@ -117,14 +150,16 @@ export async function publishAll(
 }
 
 /** The original bytes, with what is needed to find out why and to send them again to this group only. */
-export function deadLetter(group: string, { record, value, reason }: Rejected): OutgoingRecord {
+export function deadLetter(group: string, { record, value, reason, trace }: Rejected): OutgoingRecord {
   const { topic, partition, offset, key } = record
+  // The list is of the events that it came with.
+  const { [tracesHeader]: list, ...own } = record.headers
   return {
     topic: deadLetterName(topic, group),
     key,
     value,
     headers: {
-      ...record.headers,
+      ...(trace === undefined ? record.headers : { ...own, [traceHeader]: trace }),
       [names.reason]: reason.slice(0, 1_000),
       [names.topic]: topic,
       [names.partition]: String(partition),

@@ -9,6 +9,7 @@ import { isForGroup } from '../../schemas/dead-letters.js'
 import type { Logger } from '../../schemas/log.js'
 import { packEvents } from '../../schemas/packing.js'
 import { type AnyTopic, eventsIn, fullName, type RecordStyle } from '../../schemas/topics.js'
+import { markTrace, type Traces, tracesIn } from '../../schemas/tracing.js'
 import { createCheckpointing } from './checkpoint.js'
 import { deadLetter, type Emitted, gateTopics, publishAll, type Rejected, toRecords } from './records.js'
 import { takeTurns } from './turns.js'
@@ -159,8 +160,12 @@ function decode(
     try {
       const { topic, partition, offset, timestamp, value, headers } = record
       const place = { topic, partition, offset, appended: timestamp }
-      for (const bytes of eventsIn(worker.consumes, value))
-        entries.push({ record, bytes, event: worker.consumes.decode(bytes, headers), place })
+      const traces = tracesIn(headers)
+      for (const [at, bytes] of eventsIn(worker.consumes, value).entries()) {
+        const event: unknown = worker.consumes.decode(bytes, headers)
+        const own = traces && tracePlace(worker, event, place, traces, at)
+        entries.push({ record, bytes, event, place: own ?? place })
+      }
     } catch (error) {
       rejected.push({
         record,
@@ -170,6 +175,20 @@ function decode(
     }
   }
   return { entries, rejected }
+}
+
+/** The place of an event with its trace; or, where the parts of the event have traces of their own, these marked. */
+function tracePlace(
+  { consumes }: AnyWorker,
+  event: unknown,
+  place: Place,
+  traces: Traces,
+  at: number,
+): Place {
+  if (consumes.parts === undefined) return traces[at] === undefined ? place : { ...place, trace: traces[at] }
+  for (const [index, part] of consumes.parts(event).entries())
+    if (traces[index] !== undefined) markTrace(part, traces[index])
+  return place
 }
 
 /** Handles entries together; where one of them makes that impossible, halves until it is found. */
@@ -213,7 +232,8 @@ async function attempt(worker: AnyWorker, ports: unknown, entries: readonly Entr
   for (const entry of entries) {
     const { event, place } = entry
     for (const outcome of decideOrReject(worker, event, loaded, place)) {
-      if (outcome.kind === 'emit') emitted.push({ emit: outcome, partition: place.partition })
+      if (outcome.kind === 'emit')
+        emitted.push({ emit: outcome, partition: place.partition, trace: outcome.trace ?? place.trace })
       else if (outcome.kind === 'reject') rejected.push(rejection(worker, entry, outcome.reason))
       else {
         rows.push(outcome.row)
@@ -226,7 +246,7 @@ async function attempt(worker: AnyWorker, ports: unknown, entries: readonly Entr
     const results: readonly unknown[] = (await worker.save?.(rows, ports, places)) ?? []
     for (const [at, owner] of owners.entries()) {
       for (const emit of worker.saved?.(rows[at], results[at]) ?? [])
-        emitted.push({ emit, partition: owner.place.partition })
+        emitted.push({ emit, partition: owner.place.partition, trace: emit.trace ?? owner.place.trace })
       const reason = worker.givenUp?.(rows[at], results[at])
       if (reason !== undefined) rejected.push(rejection(worker, owner, reason))
     }
@@ -235,10 +255,11 @@ async function attempt(worker: AnyWorker, ports: unknown, entries: readonly Entr
 }
 
 /** Of a packed record only this event's bytes, as a record of its own. */
-const rejection = (worker: AnyWorker, { record, bytes }: Entry, reason: string): Rejected => ({
+const rejection = (worker: AnyWorker, { record, bytes, place }: Entry, reason: string): Rejected => ({
   record,
   value: worker.consumes.packed === undefined ? bytes : packEvents([bytes]),
   reason,
+  trace: place.trace,
 })
 
 function decideOrReject(

@@ -63,8 +63,8 @@ export const webhookRetryWorker = (name: string, consumes: RetryTopic) =>
     consumes: consumes as Topic<string, Retry>,
     produces: retryTopics,
     eventsAtOnce,
-    decide: ({ event_id, kind, lane, position, body, rounds }: Retry) => [
-      save<WebhookItem>({ event_id, kind, lane, position, body, rounds, again: true }),
+    decide: ({ event_id, kind, lane, position, body, rounds }: Retry, _: undefined, { trace }: Place) => [
+      save<WebhookItem>({ event_id, kind, lane, position, body, rounds, again: true, trace }),
     ],
     save: (rows: readonly WebhookItem[], ports: WebhookPorts) => postInLanes(rows, ports),
     saved,
@@ -83,6 +83,7 @@ function itemOf(
     lane: `${name}|${lane}`,
     position: place.offset,
     body: JSON.stringify({ event_id: id, event, time, data }),
+    trace: place.trace,
   }
   return { ...told, rounds: 0, again: false }
 }

@@ -4,6 +4,7 @@
  * runner's, written once.
  */
 import type { AnyTopic, EventOf } from '../../schemas/topics.js'
+import { markedTrace, type Trace } from '../../schemas/tracing.js'
 
 /** Publish this event. `instance` names the gate where the topic is one per gate. */
 export interface Emit<T extends AnyTopic = AnyTopic> {
@@ -11,6 +12,8 @@ export interface Emit<T extends AnyTopic = AnyTopic> {
   readonly topic: T
   readonly event: EventOf<T>
   readonly instance?: string
+  /** Where it is not that of the event which it follows from. */
+  readonly trace?: Trace
 }
 
 /** This event can never be used: to the dead letters, with the reason. */
@@ -32,6 +35,12 @@ export type Outcome<Produced extends AnyTopic, Row> = EmitOf<Produced> | Reject 
 export const emit = <T extends AnyTopic>(topic: T, event: EventOf<T>, instance?: string): Emit<T> =>
   instance === undefined ? { kind: 'emit', topic, event } : { kind: 'emit', topic, event, instance }
 
+/** These follow from one part of the event, and belong to its trace. */
+export function following<T extends Emit>(part: object, emits: readonly T[]): readonly T[] {
+  const trace = markedTrace(part)
+  return trace === undefined ? emits : emits.map((each) => ({ ...each, trace }))
+}
+
 export const reject = (reason: string): Reject => ({ kind: 'reject', reason })
 export const save = <Row>(row: Row): Save<Row> => ({ kind: 'save', row })
 
@@ -42,6 +51,8 @@ export interface Place {
   readonly offset: number
   /** ms, the broker's clock. */
   readonly appended: number
+  /** What the event belongs to, where somebody traces it. */
+  readonly trace?: Trace
 }
 
 export interface WorkerDefinition<

@@ -3,6 +3,7 @@
  * and infra/push implement them. Times in ms.
  */
 import type { DeviceName } from '../../schemas/ids.js'
+import type { Trace } from '../../schemas/tracing.js'
 
 /** One message on one device: at most one notification (spec 2, "Offline push"). */
 export interface PushKey {
@@ -152,6 +153,7 @@ export interface Notification {
   readonly time: number
   /** ms: of no use to a device that comes back later. */
   readonly expires: number
+  readonly trace?: Trace | undefined
 }
 
 export type ProviderAnswer =

@@ -1,4 +1,5 @@
 /** What workers need to know of robots: who is one, and what it answers. */
+import type { Trace } from '../../schemas/tracing.js'
 
 /** Where a robot is asked. */
 export interface RobotHook {
@@ -25,6 +26,7 @@ export interface Question {
   readonly msg_data: Uint8Array
   /** ms */
   readonly time: number
+  readonly trace?: Trace | undefined
 }
 
 /** The time that a robot has. */

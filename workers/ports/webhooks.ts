@@ -1,4 +1,5 @@
 /** Webhooks of the business: asked before a message is stored, told what has happened. Types only. */
+import type { Trace } from '../../schemas/tracing.js'
 
 /** A message that is not stored yet. */
 export interface Draft {
@@ -13,6 +14,7 @@ export interface Draft {
   readonly client_type: number
   /** ms, when the gate got it. */
   readonly time: number
+  readonly trace?: Trace | undefined
 }
 
 export type Verdict =
@@ -43,6 +45,7 @@ export interface WebhookEvent {
   readonly position: number
   /** JSON */
   readonly body: string
+  readonly trace?: Trace | undefined
 }
 
 export interface EventSink {

@@ -6,6 +6,7 @@ import { text } from '../../../schemas/user-operations.js'
 import { Fault, serverBusy } from '../faults.js'
 import { userPath } from '../fields.js'
 import { createRates } from '../rates.js'
+import { traceOfCall } from '../request-ids.js'
 import { type Api, failures, type Rest } from '../rest.js'
 
 const answered = z.object({ report_id: z.string() })
@@ -45,20 +46,19 @@ export function reportRoutes(api: Api, { context }: Rest): void {
       if (bytes.length > fieldLimits.report_payload.max)
         throw new Fault(413, 'TOO_LARGE', `a payload has at most ${fieldLimits.report_payload.max} bytes`)
       const now = Date.now()
-      const { repeated } = await reports
-        .submit({
-          report_id,
-          report_type,
-          user_id: String(user_id),
-          client_type: CIM.Def.CIMClientType.kCIM_CLIENT_TYPE_REST_API,
-          gate_id: identity.gate_id,
-          create_time: create_time ?? now,
-          received_time: now,
-          payload: bytes.toString('base64'),
-        })
-        .catch(() => {
-          throw serverBusy()
-        })
+      const report = {
+        report_id,
+        report_type,
+        user_id: String(user_id),
+        client_type: CIM.Def.CIMClientType.kCIM_CLIENT_TYPE_REST_API,
+        gate_id: identity.gate_id,
+        create_time: create_time ?? now,
+        received_time: now,
+        payload: bytes.toString('base64'),
+      }
+      const { repeated } = await reports.submit(report, traceOfCall(request)).catch(() => {
+        throw serverBusy()
+      })
       return reply.code(repeated ? 200 : 201).send({ report_id })
     },
   )

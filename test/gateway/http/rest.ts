@@ -116,6 +116,8 @@ export interface RestStack {
   logIn(userId: number, clientType: number, loginNumber: number): Promise<void>
   /** What was published to a topic, decoded, oldest first. */
   published<E>(topic: AnyTopic): E[]
+  /** The headers of the latest record of a topic. */
+  lastHeaders(topic: AnyTopic): OutgoingRecord['headers']
   /** Hands the latest request.user event to its worker again, as a restarted one would see it. */
   repeatLastUserRequest(): Promise<void>
   readonly world: World
@@ -197,7 +199,7 @@ function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
 
 /** Hands each record to its worker at once, and what that answers to the gate. */
 function callingBus(ports: object, targets: Targets, world: World) {
-  const history: { topic: string; value: Buffer }[] = []
+  const history: Pick<OutgoingRecord, 'topic' | 'value' | 'headers'>[] = []
   let offset = 0
 
   async function handle(worker: AnyWorker, value: Buffer): Promise<void> {
@@ -222,8 +224,9 @@ function callingBus(ports: object, targets: Targets, world: World) {
     handle,
     async publish(records: readonly OutgoingRecord[]): Promise<void> {
       if (world.bus === 'away') throw new BusUnavailable('the brokers are gone')
-      for (const { topic, value } of records) {
-        history.push({ topic, value })
+      for (const record of records) {
+        const { topic, value } = record
+        history.push(record)
         const worker = workers.find(({ consumes }) => fullName(config.TOPIC_PREFIX, consumes) === topic)
         if (worker !== undefined && world.bus === 'fine') await handle(worker, value)
       }
@@ -329,6 +332,8 @@ export async function openRest(): Promise<RestStack> {
         )
         .flatMap(({ value }) => eventsIn(topic, value))
         .map((bytes) => topic.decode(bytes) as E),
+    lastHeaders: (topic) =>
+      bus.history.findLast((record) => record.topic === fullName(config.TOPIC_PREFIX, topic))?.headers,
     async repeatLastUserRequest() {
       const name = fullName(config.TOPIC_PREFIX, topics.requestUser)
       const last = bus.history.findLast(({ topic }) => topic === name)

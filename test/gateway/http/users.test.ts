@@ -48,8 +48,10 @@ test('every answer has the trace id of what it caused', async () => {
   const traceparent = `00-${trace}-b7ad6b7169203331-01`
   const { headers } = await call('GET', '/v1/users/1', { headers: { traceparent } })
   assert.equal(headers['x-request-id'], trace)
-  const last = rest.published<coffeechat.event.IUserRequested>(topics.requestUser).at(-1)
-  assert.match(last?.origin.traceparent ?? '', new RegExp(`^00-${trace}-`))
+  assert.equal(rest.lastHeaders(topics.requestUser)?.traceparent, traceparent)
+  const other = await call('GET', '/v1/users/1')
+  const id = String(other.headers['x-request-id'])
+  assert.match(rest.lastHeaders(topics.requestUser)?.traceparent ?? '', new RegExp(`^00-${id}-.*-00$`))
   assert.match(String((await call('GET', '/nowhere')).headers['x-request-id']), /^[0-9a-f]{32}$/)
 })
 
