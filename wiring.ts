@@ -147,7 +147,10 @@ export function workerPorts(
     nickNames: config.SEND_NICK_NAME ? createNickNames(pool) : { of: async () => new Map() },
     userChanges: createUserChanges(pool),
     files: createFileDirectory(pool),
-    fileChanges: createFileChanges(pool, config.FILE_USER_DAILY_BYTES),
+    fileChanges: createFileChanges(pool, {
+      dailyBytes: config.FILE_USER_DAILY_BYTES,
+      longest_ms: config.FILE_UPLOAD_TIMEOUT_MS,
+    }),
     fileMentions: createFileMentions(pool),
     groups: createGroupDirectory(pool),
     groupChanges: createGroupChanges(pool, { writeDiffusionMax: config.GROUP_WRITE_DIFFUSION_MAX }),

@@ -52,9 +52,11 @@ export const fileOperations = {
   reserve: z.object({
     file_id: fileId,
     user_id: userId,
-    /** As the upload announces it, bytes; with what a form has around it. */
+    /** As the upload announces it, bytes, with what a form has around it; else the most that it may have. */
     size: z.number().int().optional(),
   }),
+  /** Its upload failed: what was reserved for it is free again. */
+  release: z.object({ file_id: fileId, user_id: userId }),
   /** Its bytes are stored. */
   keep: z.object({ file_id: fileId, user_id: userId, ...description }),
   /** What it is, if this user may see it; without a user, if it is there at all. */

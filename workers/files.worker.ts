@@ -49,8 +49,12 @@ export const files = defineWorker({
 
   save: (rows: readonly Row[], { fileChanges }: Ports) =>
     Promise.all(
-      rows.map(({ event, call }): Promise<Reserved | StoredFile | undefined> => {
+      rows.map(async ({ event, call }): Promise<Reserved | StoredFile | undefined> => {
         if (call.operation === 'keep') return fileChanges.keep(call.arguments, event.time)
+        if (call.operation === 'release') {
+          await fileChanges.release(call.arguments)
+          return { file_id: call.arguments.file_id }
+        }
         const key = event.idempotency_key || undefined
         return fileChanges.reserve({ ...call.arguments, key, time: event.time })
       }),

@@ -75,19 +75,21 @@ async function peek(
   return { head, all: all() }
 }
 
+/** What a file may have at most, and has to be reckoned with where the upload does not announce its size. */
+export const unannounced_bytes = ({ FILE_MAX_BYTES, FILE_USER_DAILY_BYTES }: Config): number =>
+  Math.min(FILE_MAX_BYTES, FILE_USER_DAILY_BYTES)
+
 /**
  * Opens the file of a multipart form.
  * @throws Fault 400 without a file, 413 too large, 415 no form or a type that is not allowed
  */
-export async function openUpload(
-  request: FastifyRequest,
-  { FILE_MAX_BYTES, FILE_TYPES }: Config,
-): Promise<Incoming> {
+export async function openUpload(request: FastifyRequest, config: Config): Promise<Incoming> {
+  const { FILE_MAX_BYTES, FILE_TYPES } = config
   if (!request.isMultipart())
     throw new Fault(415, 'UNSUPPORTED_MEDIA_TYPE', 'a file comes as multipart/form-data')
   if (Number(request.headers['content-length'] ?? 0) > FILE_MAX_BYTES + around_bytes)
     throw tooLarge(FILE_MAX_BYTES)
-  const limits = { ...formLimits, fileSize: FILE_MAX_BYTES }
+  const limits = { ...formLimits, fileSize: unannounced_bytes(config) }
   const part = await expected(request, request.file({ limits, throwFileSizeLimit: false }))
   if (part === undefined) throw badRequest('file: the form has no file', 'file')
   const { head, all } = await peek(part.file, request)
@@ -104,7 +106,7 @@ export async function openUpload(
         size += chunk.length
         yield chunk
       }
-      if (part?.file.truncated) throw tooLarge(FILE_MAX_BYTES)
+      if (part?.file.truncated) throw tooLarge(limits.fileSize)
     } catch (error) {
       failure = error
       throw error

@@ -1,4 +1,4 @@
-/** Files: who uploaded them, who may see them, which messages pass them on (migration 0015). */
+/** Files: who uploaded them, who may see them, which messages pass them on (migrations 0015 and 0023). */
 import type { Pool } from 'pg'
 import type {
   FileChanges,
@@ -32,22 +32,18 @@ export const createFileDirectory = (pool: Pool): FileDirectory => ({
   },
 })
 
-// The update changes nothing: it makes the statement return the row that an earlier call made.
-const day_ms = 86_400_000
+const reserveFile = prepared<{
+  refused: 'no-such-user' | 'quota-used' | null
+  file_id: string
+  state: number
+}>('file-reserve', 'SELECT refused, file_id, state FROM im_reserve_file($1, $2, $3, $4, $5, $6, $7, $8)')
 
-const reserveFile = prepared<{ file_id: string; state: number }>(
-  'file-reserve',
-  `INSERT INTO im_file AS f (file_id, user_id, request_key, created)
-   SELECT $1, u.user_id, $3, $4 FROM im_user u
-    WHERE u.user_id = $2 AND u.active
-      AND (EXISTS (SELECT FROM im_file k WHERE k.user_id = $2 AND k.request_key = $3)
-           OR $5 + (SELECT coalesce(sum(d.size), 0) FROM im_file d
-                     WHERE d.user_id = $2 AND d.state = 1 AND d.created > $4 - $7::bigint) <= $6)
-   ON CONFLICT (user_id, request_key) DO UPDATE SET user_id = excluded.user_id
-   RETURNING f.file_id, f.state`,
+// While another attempt under the same key is under way, the size stays reserved for that.
+const releaseFile = prepared(
+  'file-release',
+  `UPDATE im_file SET attempts = attempts - 1, size = CASE WHEN attempts > 1 THEN size ELSE 0 END
+    WHERE file_id = $1 AND user_id = $2 AND state = 0 AND attempts > 0`,
 )
-
-const findActive = prepared<object>('file-uploader', 'SELECT FROM im_user WHERE user_id = $1 AND active')
 
 const findStored = prepared<StoredFile>(
   'file-stored',
@@ -62,16 +58,31 @@ const keepFile = prepared<StoredFile>(
    RETURNING ${columns}`,
 )
 
+const day_ms = 86_400_000
+/** Between the end of an upload and what is said of it. */
+const slack_ms = 60_000
+
+export interface UploadLimits {
+  /** What one user may upload within 24 hours. */
+  readonly dailyBytes: number
+  /** How long one upload may take: for so long its size is reserved. */
+  readonly longest_ms: number
+}
+
 /** Writes on this pool; a repetition finds what the first one wrote. */
-export const createFileChanges = (pool: Pool, dailyBytes: number): FileChanges => ({
+export const createFileChanges = (pool: Pool, { dailyBytes, longest_ms }: UploadLimits): FileChanges => ({
   async reserve({ file_id, user_id, key, size = 0, time }): Promise<Reserved> {
-    const limits = [size, dailyBytes, day_ms]
+    const limits = [size, dailyBytes, time - day_ms, time - longest_ms - slack_ms]
     const [reserved] = await reserveFile(pool, [file_id, user_id, key ?? null, time, ...limits])
-    if (reserved === undefined)
-      return (await findActive(pool, [user_id])).length === 0 ? 'no-such-user' : 'quota-used'
+    if (reserved === undefined) throw new Error('im_reserve_file gave no row')
+    if (reserved.refused !== null) return reserved.refused
     if (reserved.state === 0) return { file_id: reserved.file_id }
     const [file] = await findStored(pool, [reserved.file_id, user_id])
     return file === undefined ? { file_id: reserved.file_id } : { file_id: file.file_id, file }
+  },
+
+  async release({ file_id, user_id }) {
+    await releaseFile(pool, [file_id, user_id])
   },
 
   async keep({ file_id, user_id, name, mime, size, width, height, has_thumbnail }, time) {

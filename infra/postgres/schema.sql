@@ -50,6 +50,7 @@ CREATE TABLE im_file (
   height integer,
   has_thumbnail boolean NOT NULL DEFAULT false,
   created bigint NOT NULL,
+  attempts smallint NOT NULL DEFAULT 1,
   CONSTRAINT im_file_pkey PRIMARY KEY (file_id),
   CONSTRAINT im_file_user_id_request_key_key UNIQUE (user_id, request_key)
 );
@@ -992,6 +993,40 @@ BEGIN
    WHERE r.msg_to IN (a, b) AND r.conversation = p_conversation AND r.msg_id <= upto;
   DELETE FROM im_message_send x WHERE x.from_id = a AND x.to_id = b AND x.msg_id <= upto;
   DELETE FROM im_message_send x WHERE x.from_id = b AND x.to_id = a AND x.msg_id <= upto;
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.im_reserve_file(p_file text, p_user bigint, p_key text, p_time bigint, p_size bigint, p_limit bigint, p_since bigint, p_begun bigint, OUT refused text, OUT file_id text, OUT state smallint)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  known im_file;
+BEGIN
+  -- One reservation of a user after the other, so that each counts those before it.
+  PERFORM FROM im_user u WHERE u.user_id = p_user AND u.active FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    refused := 'no-such-user';
+    RETURN;
+  END IF;
+  SELECT f.* INTO known FROM im_file f
+   WHERE f.user_id = p_user AND (f.file_id = p_file OR f.request_key = p_key);
+  file_id := coalesce(known.file_id, p_file);
+  state := coalesce(known.state, 0);
+  IF known.state > 0 OR known.file_id = p_file THEN
+    RETURN; -- stored, or this very call once more
+  END IF;
+  IF p_limit < p_size + (SELECT coalesce(sum(f.size), 0) FROM im_file f
+                          WHERE f.user_id = p_user AND f.file_id IS DISTINCT FROM known.file_id
+                            AND f.created > CASE f.state WHEN 0 THEN p_begun ELSE p_since END) THEN
+    refused := 'quota-used';
+  ELSIF known.file_id IS NULL THEN
+    INSERT INTO im_file (file_id, user_id, request_key, size, created)
+      VALUES (p_file, p_user, p_key, p_size, p_time);
+  ELSE
+    UPDATE im_file f SET size = greatest(f.size, p_size), created = p_time, attempts = f.attempts + 1
+     WHERE f.file_id = known.file_id;
+  END IF;
 END $function$
 ;
 

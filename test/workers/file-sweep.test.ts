@@ -58,7 +58,7 @@ const sweep = (given: Pick<FileStore, 'remove'> = store) =>
 /** A file of user 1, this old. */
 async function uploaded(age_ms: number): Promise<string> {
   const file_id = newFileId()
-  const changes = createFileChanges(pool, 1_000_000)
+  const changes = createFileChanges(pool, { dailyBytes: 1_000_000, longest_ms: 60_000 })
   await changes.reserve({ file_id, user_id: 1, key: undefined, time: Date.now() - age_ms })
   await store.write(file_id, Readable.from([Buffer.from('bytes')], { objectMode: false }))
   const described = {
@@ -101,7 +101,12 @@ test('an old file that no message passes on is removed; a young one and a named 
 
 test('an upload that never ended is forgotten, with what it left', async () => {
   const file_id = newFileId()
-  await createFileChanges(pool, 1_000_000).reserve({ file_id, user_id: 1, key: 'k', time: 1 })
+  await createFileChanges(pool, { dailyBytes: 1_000_000, longest_ms: 60_000 }).reserve({
+    file_id,
+    user_id: 1,
+    key: 'k',
+    time: 1,
+  })
   await store.write(file_id, Readable.from([Buffer.from('x')], { objectMode: false }))
   await sweep()
   assert.deepEqual(await isThere(file_id), [false, false])

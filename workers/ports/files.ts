@@ -15,7 +15,7 @@ export interface Reservation {
 
 /**
  * What a key's earlier call left is given again: its id, and the file where it got that far. quota-used: with this file
- * the user would have uploaded more than may be within 24 hours.
+ * and those on their way the user would have uploaded more than may be within 24 hours.
  */
 export type Reserved =
   | { readonly file_id: string; readonly file?: StoredFile }
@@ -30,7 +30,10 @@ export interface FileDirectory {
 }
 
 export interface FileChanges {
+  /** Its size counts from now on, until the file is kept, released, or may no longer be under way. */
   reserve(reservation: Reservation): Promise<Reserved>
+  /** The upload failed: what was reserved for it is free again. */
+  release(reservation: Pick<Reservation, 'file_id' | 'user_id'>): Promise<void>
   /** Undefined where it was not reserved by this user, or was given up. The first description stays. */
   keep(file: Omit<StoredFile, 'created'>, time: number): Promise<StoredFile | undefined>
 }

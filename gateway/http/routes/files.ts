@@ -16,7 +16,7 @@ import { badRequest, Fault, serverBusy } from '../faults.js'
 import { beforeVerb, userId } from '../fields.js'
 import { type Api, failures, type Rest } from '../rest.js'
 import { createSignedAddresses } from '../signed-addresses.js'
-import { openUpload, storeUpload } from '../upload.js'
+import { openUpload, storeUpload, unannounced_bytes } from '../upload.js'
 
 const thumbnailType = 'image/webp'
 
@@ -90,13 +90,17 @@ async function upload(
   const { config, files, log } = context
   const user_id = uploaderOf(request, named)
   const incoming = await openUpload(request, config)
-  const size = Number(request.headers['content-length'] ?? 0)
+  const size = Number(request.headers['content-length'] ?? unannounced_bytes(config))
   const reservation = { file_id: newFileId(), user_id, size }
   const { file_id = '', file } = await calls.onFile(request, 'reserve', reservation)
   if (file !== undefined) return file // an earlier call with the same Idempotency-Key
   const described = await storeUpload(file_id, incoming, files).catch(async (error: unknown) => {
     // The sweep finds what stays, by the reservation.
     await files.store.remove([file_id]).catch(() => log.warn({ file_id }, 'half a file was not removed'))
+    // Where this fails too, what was reserved is free when the upload could no longer be under way.
+    calls
+      .onFile(request, 'release', { file_id, user_id })
+      .catch((failure: unknown) => log.warn({ error: failure, file_id }, 'an upload was not released'))
     throw incoming.failure() ?? storeFault(error, request, context)
   })
   return stored(await calls.onFile(request, 'keep', { ...described, user_id }))

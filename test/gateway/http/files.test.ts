@@ -212,6 +212,32 @@ test('what one user uploads within 24 hours is limited, and a repeat is none', a
   assert.equal((await large()).status, 201, 'a day later')
 })
 
+test('uploads at the same time share one limit; what fails gives its part back', async () => {
+  const user = 7
+  tokens.set(user, await rest.register(user))
+  const large = () => upload(user, randomBytes(190_000))
+  const answers = await Promise.all(Array.from({ length: 25 }, large))
+  const codes = answers.map(({ status, body }) => (status === 201 ? status : body.error.code))
+  assert.equal(codes.filter((code) => code === 201).length, 10)
+  assert.equal(codes.filter((code) => code === 'UPLOAD_QUOTA_USED').length, 15)
+
+  await rest.pool.query('UPDATE im_file SET created = created - 86400000 WHERE user_id = $1', [user])
+  const broken = Array.from({ length: 10 }, () => upload(user, randomBytes(200_001)))
+  for (const { status } of await Promise.all(broken)) assert.equal(status, 413)
+  const isReleased = async () => {
+    const { rows } = await rest.pool.query(
+      'SELECT sum(size)::integer AS size FROM im_file WHERE user_id = $1 AND state = 0',
+      [user],
+    )
+    return rows[0].size === 0
+  }
+  await conditionHolds('what was reserved is free', isReleased)
+  assert.deepEqual(
+    (await Promise.all(Array.from({ length: 10 }, large))).map(({ status }) => status),
+    Array(10).fill(201),
+  )
+})
+
 test('nobody sees a file but its uploader and who reads a message that names it', async () => {
   const file = await uploaded(1)
   assert.deepEqual([await see(1, file), await see(2, file)], [200, 404])

@@ -185,7 +185,10 @@ function workerPorts(pool: pg.Pool, presence: Presence): PortsOfTheWorkers {
     reads: createReadMarks(pool),
     sessionChanges: createSessionChanges(pool),
     files: createFileDirectory(pool),
-    fileChanges: createFileChanges(pool, config.FILE_USER_DAILY_BYTES),
+    fileChanges: createFileChanges(pool, {
+      dailyBytes: config.FILE_USER_DAILY_BYTES,
+      longest_ms: config.FILE_UPLOAD_TIMEOUT_MS,
+    }),
     fileMentions: createFileMentions(pool),
     groups: createGroupDirectory(pool),
     groupChanges: createGroupChanges(pool, { writeDiffusionMax: 500 }),
