@@ -170,6 +170,8 @@ async function startWorkerRoles(
   const running = pool
     ? await startWorkers(workers, workerPorts(config, workers, redis, pool, metrics, log), frame)
     : []
+  // A counter that begins with its first event hides it: only what was there before can have increased.
+  for (const { name } of running) metrics.count('dead_letters', { worker: name }, 0)
   const parts: Part[] = workers.map((role) => {
     const mine = byRole(running, role)
     return {
