@@ -277,8 +277,9 @@ export async function startProcess(
     async stop() {
       stopping = true
       await gateway?.stop()
-      await Promise.all(parts.map((part) => part.stop()))
+      // Gateways count on others of its roles before it leaves them.
       await heartbeats.stop()
+      await Promise.all(parts.map((part) => part.stop()))
       await ops?.stop()
       await bus.close()
       await pool?.end()

@@ -7,11 +7,10 @@ import type { RunningProcess } from './compose.js'
 import { createLogger } from './infra/log/logger.js'
 import { type Config, ConfigError, readConfig } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
+import { stopLimit_ms } from './schemas/stopping.js'
 import { allRoles, setUp } from './setup.js'
 
 const readyPoll_ms = 50
-/** A stop that takes longer than this ends the process anyway; what is unfinished comes again. */
-const stopLimit_ms = 40_000
 
 /** What a supervisor is told over IPC; without one nobody listens. */
 const tell = (message: object): void => {
@@ -45,7 +44,11 @@ async function serve(config: Config, roles: readonly string[], log: Logger): Pro
     stopping = true
     log.info({ reason }, 'stopping')
     if (running === undefined) process.exit(0) // nothing was promised to anyone yet
-    setTimeout(() => process.exit(1), stopLimit_ms).unref()
+    const drain_ms = roles.includes('gateway') ? config.DRAIN_MS : 0
+    setTimeout(() => {
+      log.error({ limit_ms: stopLimit_ms + drain_ms }, 'the stop took too long: exiting')
+      process.exit(1)
+    }, stopLimit_ms + drain_ms).unref()
     running.stop().then(
       () => process.exit(0),
       (error: unknown) => {

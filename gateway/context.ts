@@ -36,4 +36,6 @@ export interface HttpContext {
   isSuspended(): boolean
   /** The gate's own part of readyz: listening, consuming, lease held, not draining. */
   isReady(): boolean
+  /** False once the gate is stopping: it answers, and keeps no connection. */
+  isOpen(): boolean
 }

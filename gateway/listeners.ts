@@ -46,6 +46,7 @@ export async function listen(
     publish: parts.publisher.publish,
     isSuspended: parts.lease.isSuspended,
     isReady,
+    isOpen,
   })
   const isAllowed = createOrigins(config.ALLOWED_ORIGINS)
   attachWs({ server: http.server, clients, admission, proxies, isAllowed, max_packet_bytes, now, isOpen })

@@ -2,7 +2,7 @@
 import type { Consumer } from '../schemas/bus.js'
 import { topicSettings, topics } from '../schemas/topics.js'
 import { addressesOf, type BoundPorts } from './addresses.js'
-import { drain } from './drain.js'
+import { sayGoodbye, sendAway } from './drain.js'
 import { listen } from './listeners.js'
 import { consumeOutbound } from './outbound.js'
 import { assemble, type GatewayPorts, now, type Parts } from './parts.js'
@@ -80,8 +80,8 @@ export async function startGateway(ports: GatewayPorts): Promise<Gateway> {
       // Nobody is sent here any more.
       await announce({})
       broadcasts.stop()
-      await drain(gate, clients, directory, where)
-      await listeners.http.stop()
+      await sendAway(gate, clients, directory, where)
+      await Promise.all([sayGoodbye(gate, clients), listeners.http.stop()])
       await changes.settled(settle_ms)
       clearInterval(sweeping)
       await leave(ports, parts, consumer)

@@ -22,7 +22,7 @@ import { createTargets, type OutboundPacket, type Target, type Targets } from '.
 import { createWriter } from './writer.js'
 
 /** What the gate gives to its REST API itself; the rest comes from the composition root. */
-type OwnContext = 'targets' | 'reports' | 'publish' | 'isSuspended' | 'isReady'
+type OwnContext = 'targets' | 'reports' | 'publish' | 'isSuspended' | 'isReady' | 'isOpen'
 
 export interface GatewayPorts extends Omit<HttpContext, OwnContext> {
   readonly lease: GateLease

@@ -39,13 +39,16 @@ const timeouts = {
 }
 const body_ms = 14_000
 const maxHeader_bytes = 16_384
+/** A call is answered within 10 s; who still reads or writes then is cut off. */
+const unfinished_ms = 12_000
+const idleLook_ms = 100
 
 export interface HttpServer {
   /** For upgrades to WebSocket. */
   readonly server: http.Server
   /** Where it listens. */
   readonly port: number
-  /** Answers what is in flight and closes. Upgraded sockets are the caller's to close. */
+  /** Answers what is in flight and closes, within 12 s. Upgraded sockets are the caller's to close. */
   stop(): Promise<void>
 }
 
@@ -105,10 +108,14 @@ function answerWith(fault: Fault, reply: FastifyReply): FastifyReply {
   return reply.code(fault.status).send(errorBody(fault))
 }
 
-function observe(api: FastifyInstance, { metrics }: HttpContext): void {
+function observe(api: FastifyInstance, { metrics, isOpen }: HttpContext): void {
   api.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
     reply.header('x-content-type-options', 'nosniff')
+  })
+  // The caller's next connection is to another gate.
+  api.addHook('onSend', async (_request, reply) => {
+    if (!isOpen()) reply.header('connection', 'close')
   })
   api.addHook('onResponse', async (request, reply) => {
     const route = (request.routeOptions.url ?? 'none').replace('(^[^:]+)', '').replace('::', ':')
@@ -181,6 +188,16 @@ export async function startHttp(context: HttpContext): Promise<HttpServer> {
   return {
     server: api.server,
     port: typeof address === 'object' && address !== null ? address.port : context.config.HTTP_PORT,
-    stop: () => api.close(),
+    stop: () => close(api),
   }
+}
+
+async function close(api: FastifyInstance): Promise<void> {
+  // A connection whose answer had begun before the stop would be kept, for a minute.
+  const idle = setInterval(() => api.server.closeIdleConnections(), idleLook_ms)
+  const late = setTimeout(() => api.server.closeAllConnections(), unfinished_ms)
+  await api.close().finally(() => {
+    clearInterval(idle)
+    clearTimeout(late)
+  })
 }

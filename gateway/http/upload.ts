@@ -55,6 +55,10 @@ function expected<T>({ raw }: FastifyRequest, coming: Promise<T>): Promise<T> {
     .finally(() => clearTimeout(timer))
 }
 
+const stopping = new Fault(503, 'SERVER_BUSY', 'this gateway is stopping: upload it again', {
+  retryAfter_s: 1,
+})
+
 /** Reads the first bytes. What was read is the beginning of the answer's `all` again. */
 async function peek(
   bytes: AsyncIterable<Buffer>,
@@ -81,9 +85,14 @@ export const unannounced_bytes = ({ FILE_MAX_BYTES, FILE_USER_DAILY_BYTES }: Con
 
 /**
  * Opens the file of a multipart form.
+ * @param ending the file fails with the Fault 503 then
  * @throws Fault 400 without a file, 413 too large, 415 no form or a type that is not allowed
  */
-export async function openUpload(request: FastifyRequest, config: Config): Promise<Incoming> {
+export async function openUpload(
+  request: FastifyRequest,
+  config: Config,
+  ending: AbortSignal,
+): Promise<Incoming> {
   const { FILE_MAX_BYTES, FILE_TYPES } = config
   if (!request.isMultipart())
     throw new Fault(415, 'UNSUPPORTED_MEDIA_TYPE', 'a file comes as multipart/form-data')
@@ -92,6 +101,9 @@ export async function openUpload(request: FastifyRequest, config: Config): Promi
   const limits = { ...formLimits, fileSize: unannounced_bytes(config) }
   const part = await expected(request, request.file({ limits, throwFileSizeLimit: false }))
   if (part === undefined) throw badRequest('file: the form has no file', 'file')
+  const end = () => void part.file.destroy(stopping)
+  ending.addEventListener('abort', end)
+  part.file.once('close', () => ending.removeEventListener('abort', end))
   const { head, all } = await peek(part.file, request)
   if (head.length === 0) throw badRequest('file: it is empty', 'file')
   const mime = typeOf(head)

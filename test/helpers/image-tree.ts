@@ -16,6 +16,7 @@ export interface ComposeService {
   readonly ports?: readonly string[]
   readonly volumes?: readonly string[]
   readonly read_only?: boolean
+  readonly stop_grace_period?: string
 }
 
 export interface ComposeFile {

@@ -23,7 +23,7 @@ interface Program {
 }
 
 interface SystemOptions {
-  /** One process per element, with these roles. `all` in one process where it is not given. */
+  /** One process per element, with these roles; the second with the same ones is called `<roles>-2`. One with `all` where it is not given. */
   readonly roles?: readonly (readonly string[])[]
   /** How many gateways; those that `roles` does not name run as `gateway-2`, `gateway-3` … */
   readonly gateways?: number
@@ -278,11 +278,15 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   const named = roles.filter((each) => each.includes('gateway') || each.includes('all')).length
   const further = Array.from({ length: Math.max(0, gatewayCount - named) }, () => ['gateway'])
   let gates = 0
+  const started: string[] = []
   const kept = await allOrNone(
     [...roles, ...further].map((each) => {
       const isGate = each.includes('gateway') || each.includes('all')
       const number = isGate ? ++gates : 0
-      const name = number > 1 ? `${each.join(',')}-${number}` : each.join(',')
+      const roleNames = each.join(',')
+      started.push(roleNames)
+      const copy = isGate ? number : started.filter((earlier) => earlier === roleNames).length
+      const name = copy > 1 ? `${roleNames}-${copy}` : roleNames
       return keep(name, each, isGate ? { ...env, GATE_ID: `gate-${number}` } : env, folder, program)
     }),
   )

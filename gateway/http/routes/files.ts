@@ -19,6 +19,8 @@ import { createSignedAddresses } from '../signed-addresses.js'
 import { openUpload, storeUpload, unannounced_bytes } from '../upload.js'
 
 const thumbnailType = 'image/webp'
+/** How long uploads may still take once the server closes; they have had the time of the drain before. */
+const lastUploads_ms = 5_000
 
 const fileId = z.string().regex(fileIdPattern, 'a file id has 32 hexadecimal digits')
 const filePathSchema = z.object({ file_id: fileId })
@@ -86,10 +88,11 @@ async function upload(
   request: FastifyRequest,
   named: number | undefined,
   { context, calls }: Rest,
+  ending: AbortSignal,
 ): Promise<AnsweredFile> {
   const { config, files, log } = context
   const user_id = uploaderOf(request, named)
-  const incoming = await openUpload(request, config)
+  const incoming = await openUpload(request, config, ending)
   const size = Number(request.headers['content-length'] ?? unannounced_bytes(config))
   const reservation = { file_id: newFileId(), user_id, size }
   const { file_id = '', file } = await calls.onFile(request, 'reserve', reservation)
@@ -107,6 +110,8 @@ async function upload(
 }
 
 function uploadRoute(api: Api, rest: Rest): void {
+  const ending = new AbortController()
+  api.addHook('preClose', async () => void setTimeout(() => ending.abort(), lastUploads_ms).unref())
   api.post(
     '/v1/files',
     {
@@ -118,7 +123,7 @@ function uploadRoute(api: Api, rest: Rest): void {
       },
     },
     async (request, reply) => {
-      const file = await upload(request, request.query.user_id, rest).finally(() => {
+      const file = await upload(request, request.query.user_id, rest, ending.signal).finally(() => {
         // What still comes of it is not read.
         if (!request.raw.complete) reply.header('connection', 'close')
       })

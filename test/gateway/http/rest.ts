@@ -269,6 +269,7 @@ function contextOf(
     reports: createReports({ style: { prefix: config.TOPIC_PREFIX }, ledger: reportsInMemory(), publish }),
     isSuspended: () => world.suspended,
     isReady: () => true,
+    isOpen: () => true,
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Ajv } from 'ajv'
 import { readConfig, settings } from '../../../schemas/config.js'
+import { stopLimit_ms } from '../../../schemas/stopping.js'
 import { allRoles } from '../../../setup.js'
 import { read, root } from '../../architecture/checkout.js'
 import { composeFile, ourServices, rolesOf } from '../../helpers/image-tree.js'
@@ -31,6 +32,12 @@ test('every image is pinned to a release, by a number', () => {
     const tag = image?.replace(/\$\{[A-Z_]+:-(.*)\}/, '$1').split(':')[1]
     assert.match(tag ?? '', /^v?\d+\.\d+\.\d+|^18\.\d+$/, name)
   }
+})
+
+test('each of ours is given longer than it takes to stop', () => {
+  const { DRAIN_MS } = readConfig({})
+  for (const [name, { stop_grace_period = '0s' }] of ourServices(alone))
+    assert.ok(Number.parseInt(stop_grace_period, 10) * 1_000 > DRAIN_MS + stopLimit_ms, name)
 })
 
 test('nothing starts before what it needs is well', () => {

@@ -11,6 +11,7 @@ import { after, test } from 'node:test'
 import { Ajv } from 'ajv'
 import { parse, parseAllDocuments } from 'yaml'
 import { readConfig, settings } from '../../../schemas/config.js'
+import { stopLimit_ms } from '../../../schemas/stopping.js'
 import { allRoles } from '../../../setup.js'
 import { allWorkers } from '../../../workers/main.js'
 import { read, root } from '../../architecture/checkout.js'
@@ -29,6 +30,7 @@ interface Manifest {
 }
 
 interface PodSpec {
+  readonly terminationGracePeriodSeconds: number
   readonly automountServiceAccountToken: boolean
   readonly securityContext: { readonly runAsNonRoot: boolean }
   readonly containers: readonly {
@@ -108,6 +110,19 @@ test('the schema of values takes the defaults and every file of values, and refu
     { secret: 'x', settings: { API_KEY: 'not in a ConfigMap' } },
   ])
     assert.ok(!validate(wrong), JSON.stringify(wrong))
+})
+
+test('each pod is given longer than it takes to stop', { skip }, () => {
+  for (const drainMs of [0, 10_000, 120_000]) {
+    const { stdout, stderr } = render('--set', `gateway.drainMs=${drainMs},gateway.preStopSeconds=7`)
+    const all = parseAllDocuments(stdout).flatMap((document) => (document.toJS() as Manifest | null) ?? [])
+    const ours = all.filter(({ kind }) => kind === 'StatefulSet' || kind === 'Deployment')
+    assert.ok(ours.length > 1, stderr)
+    for (const { kind, spec } of ours) {
+      const least = stopLimit_ms + (kind === 'StatefulSet' ? drainMs + 7_000 : 0)
+      assert.ok(spec!.template!.spec.terminationGracePeriodSeconds * 1_000 > least, kind)
+    }
+  }
 })
 
 test('helm finds nothing to say against it', { skip }, () => {
