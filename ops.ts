@@ -119,6 +119,7 @@ async function runDoctor(env: NodeJS.ProcessEnv): Promise<Report> {
     config = readConfig(env)
     // Reads the files of keys that settings name.
     createPushProviders(config, quiet)
+    busSettings(config, quiet)
   } catch (error) {
     if (error instanceof ConfigError) return reportOf(faultyConfig(error.faults))
     throw error

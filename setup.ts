@@ -3,8 +3,10 @@ import { hostname } from 'node:os'
 import { type BusSettings, createBus } from './infra/kafka/bus.js'
 import { createInspection } from './infra/kafka/inspection.js'
 import { migrate } from './infra/postgres/migrate.js'
-import type { TopicSettings } from './schemas/bus.js'
+import { engineTls } from './infra/tls-files.js'
+import { BusRefused, type TopicSettings } from './schemas/bus.js'
 import type { Config } from './schemas/config.js'
+import { minInSyncReplicas } from './schemas/kafka-settings.js'
 import type { Logger } from './schemas/log.js'
 import { type AnyTopic, deadLetterSettings, fullName, topicSettings, topics } from './schemas/topics.js'
 import { tellsEvents } from './schemas/webhook-settings.js'
@@ -14,10 +16,20 @@ import { allWorkers, type WorkerRole, workerRoles } from './workers/main.js'
 /** Every role that there is. */
 export const allRoles: readonly string[] = ['gateway', ...Object.keys(workerRoles), 'presence']
 
-/** How the brokers are reached. */
+/**
+ * How the brokers are reached.
+ * @throws ConfigError where a file that is named cannot be used
+ */
 export const busSettings = (config: Config, log: Logger): BusSettings => ({
   brokers: config.KAFKA_BROKERS,
-  ...(config.KAFKA_TLS ? { tls: true } : {}),
+  tls: config.KAFKA_TLS
+    ? engineTls('KAFKA_TLS', {
+        ca: config.KAFKA_TLS_CA,
+        cert: config.KAFKA_TLS_CERT,
+        key: config.KAFKA_TLS_KEY,
+        servername: config.KAFKA_TLS_SERVERNAME,
+      })
+    : undefined,
   ...(config.KAFKA_SASL_MECHANISM === undefined
     ? {}
     : {
@@ -30,6 +42,7 @@ export const busSettings = (config: Config, log: Logger): BusSettings => ({
   clientId: `coffeechat-${hostname()}-${process.pid}`,
   prefix: config.TOPIC_PREFIX,
   replication: config.TOPIC_REPLICATION,
+  minInSync: minInSyncReplicas(config),
   log,
 })
 
@@ -72,7 +85,7 @@ const tellAfter_ms = 10_000
 
 /**
  * Parts that are not up yet are waited for: they may start later than we do.
- * @throws what went wrong last, after `limit_ms`
+ * @throws what went wrong last, after `limit_ms`; at once what waiting does not help
  */
 export async function patiently<T>(
   what: string,
@@ -86,7 +99,7 @@ export async function patiently<T>(
       return await attempt()
     } catch (error) {
       const waited_ms = Date.now() - begun
-      if (waited_ms > limit_ms) throw error
+      if (waited_ms > limit_ms || error instanceof BusRefused) throw error
       if (told || waited_ms < tellAfter_ms) continue
       log.warn({ error }, `waiting for ${what}`)
       told = true
@@ -97,9 +110,10 @@ const brokersWithin_ms = 60_000
 
 /** Migrations and topics: what must be there before any role starts. `say` gets a line per step. */
 export async function setUp(config: Config, log: Logger, say: (line: string) => void): Promise<void> {
+  const brokers = busSettings(config, log)
   const ran = await migrate(config.DATABASE_URL, log)
   say(`database: ${ran.length === 0 ? 'up to date' : `migrated (${ran.join(', ')})`}`)
-  const bus = await patiently('Kafka', log, () => createBus(busSettings(config, log)), brokersWithin_ms)
+  const bus = await patiently('Kafka', log, () => createBus(brokers), brokersWithin_ms)
   try {
     const made = await bus.ensureTopics(allTopics(config))
     say(`topics: ${made.length === 0 ? 'all there' : `${made.length} made`}`)

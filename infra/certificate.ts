@@ -12,7 +12,7 @@ const read = (certFile: string, keyFile: string): Pair => readPair('TLS_CERT', c
 
 /**
  * Reads the pair now, and again whenever a file changes; a pair that does not fit is logged and not used.
- * @throws Error where the first pair cannot be used
+ * @throws ConfigError where the first pair cannot be used
  */
 export function createCertificate(
   certFile: string,

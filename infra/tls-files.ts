@@ -2,30 +2,53 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
+import { ConfigError } from '../schemas/config.js'
 import type { TlsFiles } from '../schemas/redis-settings.js'
 
-function attempt<T>(setting: string, file: string, read: () => T): T {
+function attempt<T>(setting: string, file: string, read: () => T, instead?: string): T {
   try {
     return read()
   } catch (error) {
-    throw new Error(`${setting}=${file}: ${(error as Error).message}`)
+    throw new ConfigError([`${setting}=${file}: ${instead ?? (error as Error).message}`])
   }
 }
 
 const readFile = (setting: string, file: string): Buffer => attempt(setting, file, () => readFileSync(file))
 
-/** @throws Error where it is no certificate, or has expired */
-function readCertificate(setting: string, file: string): { pem: Buffer; certificate: X509Certificate } {
+const onePem = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
+
+/** @throws ConfigError where there is none, one cannot be read, or none is valid now */
+function readCertificates(setting: string, file: string): { pem: Buffer; certificates: X509Certificate[] } {
   const pem = readFile(setting, file)
-  const certificate = attempt(setting, file, () => new X509Certificate(pem))
-  if (Date.parse(certificate.validTo) < Date.now())
-    throw new Error(`${setting}=${file} expired on ${certificate.validTo}: put a new one there`)
-  return { pem, certificate }
+  const found = pem.toString('latin1').match(onePem) ?? []
+  if (found.length === 0) throw new ConfigError([`${setting}=${file}: no certificate in PEM`])
+  const certificates = found.map((each) =>
+    attempt(setting, file, () => new X509Certificate(each), 'a certificate that cannot be read'),
+  )
+  return { pem, certificates }
+}
+
+const isOver = ({ validTo }: X509Certificate): boolean => Date.parse(validTo) < Date.now()
+
+function refuseOutside(setting: string, file: string, { validFrom, validTo }: X509Certificate): void {
+  if (Date.parse(validTo) < Date.now())
+    throw new ConfigError([`${setting}=${file} expired on ${validTo}: put a new one there`])
+  if (Date.parse(validFrom) > Date.now())
+    throw new ConfigError([
+      `${setting}=${file} is valid from ${validFrom} only: is this machine's clock right?`,
+    ])
+}
+
+/** Of one authority that is over and one that follows it, the second counts. */
+function readAuthorities(setting: string, file: string): Buffer {
+  const { pem, certificates } = readCertificates(setting, file)
+  if (certificates.every(isOver)) refuseOutside(setting, file, certificates[0]!)
+  return pem
 }
 
 /**
- * A certificate and its private key.
- * @throws Error that names the file, its setting and what is wrong with it
+ * A certificate, with the chain after it, and its private key.
+ * @throws ConfigError that names the file, its setting and what is wrong with it
  */
 export function readPair(
   certSetting: string,
@@ -33,21 +56,30 @@ export function readPair(
   keySetting: string,
   keyFile: string,
 ): { cert: Buffer; key: Buffer } {
-  const { pem, certificate } = readCertificate(certSetting, certFile)
+  const { pem, certificates } = readCertificates(certSetting, certFile)
+  const own = certificates[0]!
   const key = readFile(keySetting, keyFile)
-  const privateKey = attempt(keySetting, keyFile, () => createPrivateKey(key))
-  if (!certificate.checkPrivateKey(privateKey))
-    throw new Error(`${keySetting}=${keyFile} is not the key of ${certSetting}=${certFile}`)
+  const privateKey = attempt(
+    keySetting,
+    keyFile,
+    () => createPrivateKey(key),
+    'no private key in PEM without a passphrase',
+  )
+  if (!own.checkPrivateKey(privateKey))
+    throw new ConfigError([
+      `${keySetting}=${keyFile} is not the key of ${certSetting}=${certFile}: put the two there that were made together`,
+    ])
+  refuseOutside(certSetting, certFile, own)
   return { cert: pem, key }
 }
 
 /**
  * TLS options towards an engine, from the files that its settings `<prefix>_CA`, `_CERT` and `_KEY` name.
- * @throws Error that names the file, its setting and what is wrong with it
+ * @throws ConfigError that names the file, its setting and what is wrong with it
  */
 export function engineTls(prefix: string, { ca, cert, key, servername }: TlsFiles): ConnectionOptions {
   return {
-    ...(ca === undefined ? {} : { ca: readCertificate(`${prefix}_CA`, ca).pem }),
+    ...(ca === undefined ? {} : { ca: readAuthorities(`${prefix}_CA`, ca) }),
     ...(cert === undefined || key === undefined
       ? {}
       : readPair(`${prefix}_CERT`, cert, `${prefix}_KEY`, key)),

@@ -55,6 +55,22 @@ export class UnknownTopic extends BusUnavailable {
   }
 }
 
+/** The brokers answer and cannot be used as they are set up, or as we are: to wait helps nothing. */
+export class BusRefused extends Error {
+  override readonly name = 'BusRefused'
+  /**
+   * @param says what is wrong, and with which broker
+   * @param remedy what to do about it
+   */
+  constructor(
+    readonly says: string,
+    readonly remedy: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${says}: ${remedy}`, options)
+  }
+}
+
 /** Records of one partition, oldest first, never empty. */
 export interface RecordBatch {
   readonly topic: string

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { contradictions } from './contradictions.js'
+import { kafkaSettings } from './kafka-settings.js'
 import { redisSettings } from './redis-settings.js'
 import { retentionSettings } from './retention-settings.js'
 import {
@@ -57,25 +58,10 @@ export const settings = {
   ),
   TRUSTED_PROXIES: setting(list, '', 'addresses whose PROXY header or X-Forwarded-For is believed'),
 
-  KAFKA_BROKERS: setting(list, '', 'host:port, comma-separated'),
-  KAFKA_TLS: setting(flag, 'false', 'TLS to the brokers'),
-  KAFKA_SASL_MECHANISM: setting(
-    z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
-    undefined,
-    'how to log in to the brokers',
-  ),
-  KAFKA_SASL_USERNAME: setting(z.string().optional(), undefined, 'user for the brokers'),
-  KAFKA_SASL_PASSWORD: setting(z.string().optional(), undefined, 'password for the brokers'),
+  ...kafkaSettings,
   DATABASE_URL: setting(z.string(), '', 'postgres://user:password@host:port/database'),
   DATABASE_POOL: setting(count(1, 100), '8', 'database connections of this process'),
   ...redisSettings,
-  TOPIC_PREFIX: setting(
-    z.string().regex(/^[a-z0-9._-]*$/),
-    'im.',
-    'before every topic, consumer group, gate id and Redis key',
-  ),
-  TOPIC_PARTITIONS: setting(count(1, 256), '4', 'partitions of the busy topics, when they are made'),
-  TOPIC_REPLICATION: setting(count(1, 10), '1', 'replication factor of the topics, when they are made'),
   ...topicSettings,
 
   API_KEY: setting(list, '', 'keys of app servers, comma-separated (required in production)'),

@@ -4,7 +4,7 @@
  * topic is deleted.
  */
 import type { Admin as KafkaAdmin } from 'kafkajs'
-import { BusUnavailable, type TopicSettings } from '../../schemas/bus.js'
+import { BusRefused, BusUnavailable, type TopicSettings } from '../../schemas/bus.js'
 import { type BusSettings, createClient } from './client.js'
 import { sleep } from './patience.js'
 import { createSockets, type Sockets } from './socket.js'
@@ -41,7 +41,20 @@ const typeOf = (error: unknown): string | undefined => (error as { type?: string
 
 const isInternal = (topic: string): boolean => topic.startsWith('__')
 
-async function createTopic(admin: KafkaAdmin, topic: TopicSettings, replication: number): Promise<boolean> {
+/** What only somebody else can change, and who that is. */
+const remedies: Readonly<Record<string, string>> = {
+  TOPIC_AUTHORIZATION_FAILED: 'let this user create topics with TOPIC_PREFIX (docs/operate/kafka.md)',
+  CLUSTER_AUTHORIZATION_FAILED: 'let this user create topics with TOPIC_PREFIX (docs/operate/kafka.md)',
+  INVALID_REPLICATION_FACTOR: 'TOPIC_REPLICATION can be the number of brokers at most',
+  POLICY_VIOLATION: 'the brokers have a policy for topics (create.topic.policy.class.name)',
+}
+
+async function createTopic(
+  admin: KafkaAdmin,
+  topic: TopicSettings,
+  { replication, minInSync }: BusSettings,
+): Promise<boolean> {
+  const config = { ...(minInSync ? { 'min.insync.replicas': String(minInSync) } : {}), ...topic.config }
   try {
     // False when another process was faster.
     return await admin.createTopics({
@@ -52,15 +65,16 @@ async function createTopic(admin: KafkaAdmin, topic: TopicSettings, replication:
           topic: topic.name,
           numPartitions: topic.partitions,
           replicationFactor: replication,
-          configEntries: Object.entries(topic.config).map(([name, value]) => ({ name, value })),
+          configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
         },
       ],
     })
   } catch (error) {
-    const { errors, message } = error as Error & { errors?: Error[] }
-    throw new Error(`topic ${topic.name} cannot be made: ${errors?.[0]?.message ?? message}`, {
-      cause: error,
-    })
+    const first = (error as { errors?: Error[] }).errors?.[0] ?? (error as Error)
+    const says = `topic ${topic.name} cannot be made: ${first.message}`
+    const remedy = remedies[typeOf(first) ?? '']
+    if (remedy !== undefined) throw new BusRefused(says, remedy, { cause: error })
+    throw new Error(says, { cause: error })
   }
 }
 
@@ -147,8 +161,7 @@ export function createAdmin(settings: BusSettings): Admin {
     if (missing.length === 0) return []
     const made: string[] = []
     await withShared(async (admin) => {
-      for (const topic of missing)
-        if (await createTopic(admin, topic, settings.replication)) made.push(topic.name)
+      for (const topic of missing) if (await createTopic(admin, topic, settings)) made.push(topic.name)
     })
     // Metadata names a leader before that one serves; offsets can be asked only of one that does.
     await withFresh(async (admin) => {

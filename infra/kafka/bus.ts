@@ -1,19 +1,16 @@
 /** The bus on Kafka. Everything that knows kafkajs is in this folder. */
-import { type Bus, BusUnavailable } from '../../schemas/bus.js'
+import { type Bus, BusRefused, BusUnavailable } from '../../schemas/bus.js'
 import { createAdmin } from './admin.js'
+import { seekAdmission } from './admission.js'
 import type { BusSettings } from './client.js'
 import { createConsumer, type MeasuredConsumer } from './consumer.js'
+import { firstAnswering } from './first-words.js'
 import { createProducer, type MeasuredProducer } from './producer.js'
-import { brokerVersions, incompatibleRequests } from './versions.js'
+import { askVersions } from './versions.js'
 
 export type { BusObserver, BusSettings } from './client.js'
 
 const firstAnswer_ms = 5_000
-
-async function checkVersions(settings: BusSettings): Promise<void> {
-  const faults = incompatibleRequests(await brokerVersions(settings, firstAnswer_ms))
-  if (faults.length > 0) throw new Error(`these brokers cannot be used: ${faults.join('; ')}`)
-}
 
 function exitOnDead(settings: BusSettings): (reason: string) => void {
   return (reason) => {
@@ -39,10 +36,10 @@ function sums(parts: readonly (readonly [string, number])[]): ReadonlyMap<string
 /**
  * The bus, once a broker has answered.
  * @throws BusUnavailable when none answers within 5 s
- * @throws Error when broker and client share no version of a request
+ * @throws BusRefused when they cannot be used as they are, or as we are set up
  */
 export async function createBus(settings: BusSettings): Promise<MeasuredBus> {
-  await checkVersions(settings)
+  await seekAdmission(settings, firstAnswer_ms)
   const admin = createAdmin(settings)
   const onDead = settings.onDead ?? exitOnDead(settings)
   const producers = new Set<[string, MeasuredProducer]>()
@@ -64,10 +61,10 @@ export async function createBus(settings: BusSettings): Promise<MeasuredBus> {
     listTopics: admin.listTopics,
     async isReachable(timeoutMs) {
       try {
-        await brokerVersions(settings, timeoutMs)
+        await firstAnswering(settings, timeoutMs, askVersions)
         return true
       } catch (error) {
-        if (error instanceof BusUnavailable) return false
+        if (error instanceof BusUnavailable || error instanceof BusRefused) return false
         throw error
       }
     },

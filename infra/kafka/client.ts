@@ -18,13 +18,16 @@ export interface BusObserver {
 export interface BusSettings {
   /** host:port each. */
   readonly brokers: readonly string[]
-  readonly tls?: boolean | ConnectionOptions
+  /** Undefined: no TLS. */
+  readonly tls?: ConnectionOptions | undefined
   readonly sasl?: SASLOptions
   readonly clientId: string
   /** Before every consumer group. Topic names come whole. */
   readonly prefix: string
   /** Replication factor of the topics that are made. */
   readonly replication: number
+  /** Their min.insync.replicas. */
+  readonly minInSync?: number
   readonly log: Logger
   /** A consumer that cannot go on. Default: log and exit(1), for a supervisor to start the process again. */
   readonly onDead?: (reason: string) => void
@@ -33,7 +36,11 @@ export interface BusSettings {
   readonly connect?: Connect
 }
 
-const connectTimeout_ms = 1_000
+/** Of TLS more: the handshakes of all clients of a process share its one thread, and the broker's few. */
+const connectTimeout_ms = { plain: 1_000, tls: 10_000 }
+
+/** How long a client may take from its first connection to its first use, ms; anew is more expensive than late. */
+export const clientConnect_ms = ({ tls, sasl }: BusSettings): number => (tls || sasl ? 15_000 : 3_000)
 
 /**
  * kafkajs' own retries. They end, so that a client that was thrown away falls silent; while they last they
@@ -50,7 +57,7 @@ export function createClient(settings: BusSettings, sockets: Sockets, requestTim
     ...(tls ? { ssl: tls } : {}),
     ...(sasl ? { sasl } : {}),
     socketFactory: sockets.open,
-    connectionTimeout: connectTimeout_ms,
+    connectionTimeout: tls ? connectTimeout_ms.tls : connectTimeout_ms.plain,
     requestTimeout: requestTimeout_ms,
     retry,
     logLevel: logLevel.WARN,

@@ -2,11 +2,11 @@
 import type { Admin } from 'kafkajs'
 import type { BusInspection, Range, TopicLayout } from '../../ops/ports.js'
 import { BusUnavailable, type IncomingRecord } from '../../schemas/bus.js'
+import { seekAdmission } from './admission.js'
 import { type BusSettings, createClient } from './client.js'
 import { type Cluster, clusterOf, type FetchedMessage } from './cluster.js'
 import { sleep } from './patience.js'
 import { createSockets } from './socket.js'
-import { brokerVersions } from './versions.js'
 
 const request_ms = 10_000
 const fetchWait_ms = 500
@@ -22,10 +22,11 @@ const topicResource = 2
 /**
  * Connects to the brokers.
  * @throws BusUnavailable where none answers
+ * @throws BusRefused where they cannot be used as they are, or as we are set up
  */
 export async function createInspection(settings: BusSettings): Promise<BusInspection> {
   // kafkajs would try for long before it said so.
-  await brokerVersions(settings, request_ms)
+  await seekAdmission(settings, request_ms)
   const sockets = createSockets({ connect: settings.connect })
   const kafka = createClient(settings, sockets, request_ms)
   const admin = kafka.admin()

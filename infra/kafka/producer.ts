@@ -19,7 +19,7 @@ import {
 } from '../../schemas/bus.js'
 import type { Admin } from './admin.js'
 import { createBatcher, type Link } from './batcher.js'
-import { type BusSettings, createClient } from './client.js'
+import { type BusSettings, clientConnect_ms, createClient } from './client.js'
 import { createKnownTopics } from './known-topics.js'
 import { murmur2 } from './murmur.js'
 import { atMost, sleep, within } from './patience.js'
@@ -27,7 +27,6 @@ import { createSockets, type Sockets } from './socket.js'
 
 const deadline_ms = 5_000
 const request_ms = 5_000
-const connect_ms = 3_000
 const reconnect_ms = { first: 100, most: 1_000 }
 const allReplicas = -1
 const largest = 0x7fffffff
@@ -117,7 +116,7 @@ async function incarnate(
     createPartitioner: partitioner,
   })
   try {
-    await within(connect_ms, producer.connect())
+    await within(clientConnect_ms(settings), producer.connect())
     return { producer, sockets, nextSend }
   } catch (error) {
     sockets.destroy()

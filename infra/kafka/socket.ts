@@ -4,6 +4,8 @@ import tls from 'node:tls'
 import type { ISocketFactory } from 'kafkajs'
 
 const keepAlive_ms = 60_000
+/** A host that does not answer at all by then is away. */
+const tcpConnect_ms = 1_000
 const produceApiKey = 0
 const apiKeyOffset = 4
 
@@ -38,9 +40,31 @@ function guardProduce(socket: net.Socket, mayProduce: () => boolean): void {
   }
 }
 
+/**
+ * Sessions that brokers gave, by broker and options. A process has some hundred clients: where each shakes hands from
+ * scratch, with certificates on both sides, a start takes much longer.
+ */
+const sessions = new WeakMap<tls.ConnectionOptions, Map<string, Buffer>>()
+
+function connectTls(
+  host: string,
+  port: number,
+  socket: net.Socket,
+  ssl: tls.ConnectionOptions,
+): tls.TLSSocket {
+  const known = sessions.get(ssl) ?? new Map<string, Buffer>()
+  sessions.set(ssl, known)
+  const broker = `${host}:${port}`
+  const secure = tls.connect({ ...tlsOptions(host, socket, ssl), session: known.get(broker) })
+  secure.on('session', (session) => known.set(broker, session))
+  secure.once('error', () => known.delete(broker))
+  return secure
+}
+
 /** The TLS options for one host: its name is what the certificate must say. */
 const tlsOptions = (host: string, socket: net.Socket, ssl: tls.ConnectionOptions): tls.ConnectionOptions => ({
-  ...(net.isIP(host) ? {} : { servername: host }),
+  // What the certificate has to name; an IP address may not be asked for by SNI.
+  ...(net.isIP(host) ? { host } : { servername: host }),
   ...ssl,
   socket,
 })
@@ -56,7 +80,9 @@ export function createSockets(options: SocketOptions = {}): Sockets {
     const tcp = connect(host, port)
     tcp.setNoDelay(true)
     tcp.setKeepAlive(true, keepAlive_ms)
-    const socket = ssl ? tls.connect(tlsOptions(host, tcp, ssl)) : tcp
+    const away = setTimeout(() => tcp.destroy(new Error('no connection within 1 s')), tcpConnect_ms)
+    for (const event of ['connect', 'close']) tcp.once(event, () => clearTimeout(away))
+    const socket = ssl ? connectTls(host, port, tcp, ssl) : tcp
     socket.once(ssl ? 'secureConnect' : 'connect', onConnect)
     if (options.silence_ms !== undefined) socket.setTimeout(options.silence_ms)
     if (options.mayProduce) guardProduce(socket, options.mayProduce)

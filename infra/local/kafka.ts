@@ -105,58 +105,78 @@ function classArchive({ version }: Java, jars: string) {
   }
 }
 
-/**
- * The broker as a program; formats its folder at the first start (about 2 s).
- * @param java of at least 17
- * @param jars folder of the broker's jars
- */
+/** Where a broker's Java and its jars are. */
+export interface KafkaParts {
+  /** At least 17. */
+  readonly java: Java
+  /** The folder of the jars. */
+  readonly jars: string
+}
+
+/** A broker of this machine, in a folder of its own. */
+export interface KafkaNode {
+  /** Prepares the folder, once (about 2 s). @param options of kafka-storage.sh format beyond the cluster's id */
+  format(clusterId: string, options?: readonly string[]): Promise<void>
+  /** @param output a file's descriptor, for its log @param detached whether it leads a process group of its own */
+  launch(output: number, env: NodeJS.ProcessEnv, detached: boolean): ChildProcess
+}
+
+export const newClusterId = (): string => randomBytes(16).toString('base64url')
+
+/** @param settings of server.properties, beside `log.dirs` */
+export function kafkaNode(
+  { java, jars }: KafkaParts,
+  folder: string,
+  settings: Readonly<Record<string, string>>,
+): KafkaNode {
+  const loggingFile = join(folder, 'log4j2.properties')
+  const settingsFile = join(folder, 'server.properties')
+  const lines = Object.entries({ ...settings, 'log.dirs': join(folder, 'log') }).map((pair) => pair.join('='))
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(loggingFile, logging)
+  writeFileSync(settingsFile, `${lines.join('\n')}\n`)
+  const classes = classArchive(java, jars)
+  const jvm = [...classes.reading, `-Dlog4j2.configurationFile=${loggingFile}`, '-cp', join(jars, '*')]
+  return {
+    async format(clusterId, options = []) {
+      if (existsSync(join(folder, 'log', 'meta.properties'))) return
+      // one argument: every 64th id begins with a dash and would be taken for an option
+      const cluster = `--cluster-id=${clusterId}`
+      const args = [...jvm, 'kafka.tools.StorageTool', 'format', cluster, '-c', settingsFile, ...options]
+      await promisify(execFile)(java.path, ['-XX:TieredStopAtLevel=1', ...args])
+    },
+    launch(output, env, detached) {
+      const child = spawn(java.path, [...jvmFlags, ...classes.writing, ...jvm, 'kafka.Kafka', settingsFile], {
+        cwd: folder,
+        detached,
+        stdio: ['ignore', output, output],
+        // glibc's arena for every thread would keep tens of MiB for nothing
+        env: { ...env, MALLOC_ARENA_MAX: '2' },
+      })
+      classes.keepFrom(child)
+      return child
+    },
+  }
+}
+
+/** The broker as a program; formats its folder at the first start. */
 export async function kafkaProgram(
-  { java, jars }: { java: Java; jars: string },
+  parts: KafkaParts,
   dataDir: string,
   ports: KafkaPorts,
   env: NodeJS.ProcessEnv,
 ): Promise<Program> {
-  const folder = join(dataDir, 'kafka')
   const log = logFile(dataDir, 'kafka')
-  const loggingFile = join(folder, 'log4j2.properties')
-  const settingsFile = join(folder, 'server.properties')
-  const settings = { ...brokerSettings, ...listeners(ports), 'log.dirs': join(folder, 'log') }
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(loggingFile, logging)
-  writeFileSync(
-    settingsFile,
-    `${Object.entries(settings)
-      .map((pair) => pair.join('='))
-      .join('\n')}\n`,
-  )
-  const classes = classArchive(java, jars)
-  const jvm = [...classes.reading, `-Dlog4j2.configurationFile=${loggingFile}`, '-cp', join(jars, '*')]
-
-  if (!existsSync(join(folder, 'log', 'meta.properties'))) {
-    const clusterId = randomBytes(16).toString('base64url')
-    // one argument: every 64th id begins with a dash and would be taken for an option
-    const cluster = `--cluster-id=${clusterId}`
-    const args = [...jvm, 'kafka.tools.StorageTool', 'format', cluster, '-c', settingsFile]
-    await withProgress(
-      "formatting Kafka's folder",
-      promisify(execFile)(java.path, ['-XX:TieredStopAtLevel=1', ...args]),
-    )
-  }
+  const node = kafkaNode(parts, join(dataDir, 'kafka'), { ...brokerSettings, ...listeners(ports) })
+  await withProgress("formatting Kafka's folder", node.format(newClusterId()))
   return {
     name: 'kafka',
     rank: 'backing',
     stopSignal: 'SIGTERM',
     launch(): ChildProcess {
       const output = log.open()
-      const child = spawn(java.path, [...jvmFlags, ...classes.writing, ...jvm, 'kafka.Kafka', settingsFile], {
-        cwd: folder,
-        detached: true,
-        stdio: ['ignore', output, output],
-        // glibc's arena for every thread would keep tens of MiB for nothing
-        env: { ...env, MALLOC_ARENA_MAX: '2' },
-      })
+      const child = node.launch(output, env, true)
       closeSync(output)
-      classes.keepFrom(child)
       return child
     },
     ready: (_child, ended) => kafkaAnswers(ports.kafka, ended),

@@ -1,5 +1,5 @@
 /** `doctor`: looks at everything that the system needs, each part for itself, so that one that is away hides no other. */
-import type { TopicSettings } from '../../schemas/bus.js'
+import { BusRefused, type TopicSettings } from '../../schemas/bus.js'
 import type { Config } from '../../schemas/config.js'
 import type { Operation } from '../consumer-groups.js'
 import type { DatabaseFacts, RedisFacts } from '../ports.js'
@@ -51,6 +51,7 @@ async function examine(part: string, remedy: string, look: () => Promise<Finding
   try {
     return await look()
   } catch (error) {
+    if (error instanceof BusRefused) return [wrong(part, error.says, error.remedy)]
     return [wrong(part, (error as Error).message, remedy)]
   }
 }

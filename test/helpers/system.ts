@@ -28,6 +28,8 @@ interface SystemOptions {
   /** How many gateways; those that `roles` does not name run as `gateway-2`, `gateway-3` … */
   readonly gateways?: number
   readonly env?: NodeJS.ProcessEnv
+  /** Of topics, groups and keys; one that nobody else has where it is not given. */
+  readonly prefix?: string
   /** What is run instead of this checkout's build, and as whom. */
   readonly program?: Program
   /** Where the processes reach the parts, when something stands between: host:port each. */
@@ -251,12 +253,15 @@ async function allOrNone(starting: readonly Promise<Kept>[]): Promise<Kept[]> {
   throw failed.reason
 }
 
+/** For topics, groups and keys that nobody else has. */
+export const newPrefix = (): string => `e2e-${randomBytes(4).toString('hex')}.`
+
 /** A system of its own: topics, keys and database that nobody else has. Resolves when it serves. */
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
   const { roles = [['all']], gateways: gatewayCount = 1, program = { main } } = options
+  const { prefix = newPrefix() } = options
   const parts = stack()
   const database = await freshDatabase()
-  const prefix = `e2e-${randomBytes(4).toString('hex')}.`
   const folder = mkdtempSync(join(tmpdir(), 'coffeechat-system-'))
   logFolders.push(folder)
   const env: NodeJS.ProcessEnv = {

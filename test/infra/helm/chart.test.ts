@@ -165,7 +165,7 @@ for (const file of [undefined, ...valueFiles])
     const { data = {} } = all.find(({ metadata }) => metadata.name === 'chat-settings') ?? {}
     for (const name of Object.keys(data).filter((each) => each !== 'NODE_EXTRA_CA_CERTS'))
       assert.ok(name in settings, name)
-    const secret = { API_KEY: 'key', TOKEN_SECRET: 'sixteen-letters-' }
+    const secret = { API_KEY: 'key', TOKEN_SECRET: 'sixteen-letters-', KAFKA_SASL_PASSWORD: 'password' }
     assert.equal(readConfig({ ...data, ...secret }).PROFILE, 'production')
   })
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import net from 'node:net'
 import { test } from 'node:test'
 import { createBus } from '../../../infra/kafka/bus.js'
-import { brokerVersions, incompatibleRequests } from '../../../infra/kafka/versions.js'
+import { firstAnswering } from '../../../infra/kafka/first-words.js'
+import { askVersions, incompatibleRequests } from '../../../infra/kafka/versions.js'
 import { BusUnavailable } from '../../../schemas/bus.js'
 import { startTcpProxy } from '../../helpers/tcp-proxy.js'
 import { broker, makeTopic, openBus, settingsOf, uniqueName } from './bus-fixture.js'
@@ -69,7 +70,7 @@ test('a bus without a broker is refused with the reason', async () => {
 })
 
 test('this broker and this client can talk; a broker too new or too old is named', async () => {
-  const versions = await brokerVersions(settingsOf(), 5_000)
+  const versions = await firstAnswering(settingsOf(), 5_000, askVersions)
   assert.deepEqual(incompatibleRequests(versions), [])
   const newer = new Map(versions).set(1, [90, 99])
   newer.delete(22)

@@ -74,6 +74,9 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- if .root.Values.caSecret }}
 - { name: ca, mountPath: /etc/coffeechat/ca, readOnly: true }
 {{- end }}
+{{- if .root.Values.kafka.tlsSecret }}
+- { name: kafka-tls, mountPath: /etc/coffeechat/kafka, readOnly: true }
+{{- end }}
 {{- if and .gateway .root.Values.gateway.tlsSecret }}
 - { name: tls, mountPath: /etc/coffeechat/tls, readOnly: true }
 {{- end }}
@@ -90,6 +93,10 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- if .root.Values.caSecret }}
 - name: ca
   secret: { secretName: {{ .root.Values.caSecret }} }
+{{- end }}
+{{- if .root.Values.kafka.tlsSecret }}
+- name: kafka-tls
+  secret: { secretName: {{ .root.Values.kafka.tlsSecret }} }
 {{- end }}
 {{- if and .gateway .root.Values.gateway.tlsSecret }}
 - name: tls
