@@ -198,14 +198,14 @@ export function createDevicePresence(settings: Settings & { identity: GateIdenti
   const ofGate = (login: RegisteredLogin): PresentDevice => ({ ...login, ...identity })
   const unannounced = new Map<RegisteredLogin, StampedDevice>()
   /** Those that ended of late, and when (ms): a Redis that lost their removal shows them online. */
-  let ended: { readonly login: RegisteredLogin; readonly at: number }[] = []
+  const ended = new Map<RegisteredLogin, number>()
   let lastStamp = 0
 
   return {
     async register(logins) {
-      const again = ended.filter(({ at }) => performance.now() - at < removedAgain_ms)
-      await Promise.all(again.map(({ login }) => step.remove(ofGate(login))))
-      ended = []
+      const again = [...ended].filter(([, at]) => performance.now() - at < removedAgain_ms)
+      await Promise.all(again.map(([login]) => step.remove(ofGate(login))))
+      ended.clear()
       const stamp = Math.max(Date.now(), lastStamp + 1)
       lastStamp = stamp
       const members = logins.map((login) => ({ ...ofGate(login), stamp }))
@@ -230,9 +230,12 @@ export function createDevicePresence(settings: Settings & { identity: GateIdenti
 
     async remove(logins) {
       const now = performance.now()
-      ended = ended
-        .filter(({ at }) => now - at < removedAgain_ms)
-        .concat(logins.map((login) => ({ login, at: now })))
+      // Oldest first: who loses thousands of clients at once does not look at all of them for each.
+      for (const [login, at] of ended) {
+        if (now - at < removedAgain_ms) break
+        ended.delete(login)
+      }
+      for (const login of logins) ended.set(login, now)
       const removed = await Promise.all(logins.map((login) => step.remove(ofGate(login))))
       for (const [at, entry] of removed.entries()) if (entry) unannounced.set(logins[at]!, entry)
       return removed.map(isDefined)
