@@ -6,6 +6,7 @@ import { localFilePath, readLocalFile } from './infra/local/folder.js'
 import { createLogger } from './infra/log/logger.js'
 import { examineDatabase } from './infra/postgres/examine.js'
 import { createPool } from './infra/postgres/pool.js'
+import { createRestoredDatabase } from './infra/postgres/restored.js'
 import { createPushProviders } from './infra/push/providers.js'
 import { reach } from './infra/reach.js'
 import { createRedis } from './infra/redis/client.js'
@@ -20,6 +21,8 @@ import { forecastDelivery } from './ops/forecast-delivery.js'
 import { Refusal } from './ops/refusal.js'
 import { type Forecasters, replay } from './ops/replay.js'
 import type { Report } from './ops/report.js'
+import { renumber, restored } from './ops/restored.js'
+import { skip } from './ops/skip.js'
 import { topicLag } from './ops/topic-lag.js'
 import { type Config, ConfigError, readConfig } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
@@ -151,6 +154,15 @@ async function run(command: Command, json: boolean): Promise<Report> {
       return onBus(config, topicLag)
     case 'replay':
       return runReplay(command, config, json)
+    case 'skip':
+      return onBus(config, (operation) => skip(command, operation))
+    case 'restored':
+    case 'renumber': {
+      const database = createRestoredDatabase(config.DATABASE_URL)
+      return onBus(config, (operation) =>
+        command.name === 'restored' ? restored(command, operation, database) : renumber(operation, database),
+      )
+    }
     default:
       return runDlq(command, config)
   }

@@ -19,6 +19,14 @@ export type Command =
       readonly from: number
       readonly dryRun: boolean
     }
+  | { readonly name: 'skip'; readonly group: string; readonly dryRun: boolean }
+  | {
+      readonly name: 'restored'
+      /** ms; undefined: the bus was lost, or keeps nothing of that time. */
+      readonly from: number | undefined
+      readonly dryRun: boolean
+    }
+  | { readonly name: 'renumber' }
 
 export interface CommandLine {
   readonly command: Command
@@ -33,13 +41,17 @@ export const help = `npm run ops -- <command>        (npm run --silent ops -- â€
   dlq resend TOPIC               sends them again, to the group that rejected them only
   dlq drop TOPIC                 gives them up
   replay GROUP --from TIME       lets a group read again what came since then
+  skip GROUP                     lets a group pass over what it has not handled yet
+  restored [--from TIME]         after PostgreSQL was restored to a backup of that time, before anything starts:
+                                 what clients remember is passed by, what happened since is handled again
+  renumber                       after that, once it is handled: conversations go on with numbers nobody has seen
   doctor                         looks at everything that the system needs; exit code 1 where something is wrong
 
   --offset N      dlq: only this dead letter; several may be given. drop wants it, or --all
   --all           dlq drop: every one of the topic
   --bodies        dlq show: with what the messages say
   --from TIME     2026-05-04T10:00:00Z, or how long ago: 90s, 30m, 2h, 7d
-  --dry-run       replay: says how much it would deliver, and does nothing
+  --dry-run       replay, skip, restored: says how much it is, and does nothing
   --json          one JSON value instead of text
 
 TOPIC is as dlq list prints it, with or without TOPIC_PREFIX and ".dlq"; GROUP as topics prints it.
@@ -77,7 +89,12 @@ const taken: Readonly<Record<Command['name'], readonly (keyof Options)[]>> = {
   'dlq resend': ['offset', 'all'],
   'dlq drop': ['offset', 'all'],
   replay: ['from', 'dry-run'],
+  skip: ['dry-run'],
+  restored: ['from', 'dry-run'],
+  renumber: [],
 }
+
+const names = ['topics', 'dlq', 'replay', 'skip', 'restored', 'renumber', 'doctor']
 
 /**
  * @param now ms
@@ -99,6 +116,7 @@ function commandOf(words: readonly string[], values: Options, now: number): Comm
   const [first, ...rest] = words
   switch (first) {
     case 'topics':
+    case 'renumber':
     case 'doctor':
       atMost(words, 1)
       return { name: first }
@@ -111,9 +129,20 @@ function commandOf(words: readonly string[], values: Options, now: number): Comm
       if (values.from === undefined) throw new Refusal('replay needs --from TIME, such as --from 2h')
       return { name: 'replay', group, from: timeOf(values.from, now), dryRun: values['dry-run'] === true }
     }
+    case 'skip': {
+      atMost(words, 2)
+      const [group] = rest
+      if (group === undefined) throw new Refusal('skip needs a GROUP: npm run ops -- topics lists them')
+      return { name: 'skip', group, dryRun: values['dry-run'] === true }
+    }
+    case 'restored': {
+      atMost(words, 1)
+      const from = values.from === undefined ? undefined : timeOf(values.from, now)
+      return { name: 'restored', from, dryRun: values['dry-run'] === true }
+    }
     default:
       throw new Refusal(
-        `There is no command ${first}. There are topics, dlq, replay, doctor; see npm run ops -- --help`,
+        `There is no command ${first}. There are ${names.join(', ')}; see npm run ops -- --help`,
       )
   }
 }

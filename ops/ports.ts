@@ -70,6 +70,14 @@ export interface DatabaseFacts {
   readonly maxConnections: number
 }
 
+/** What a database needs that was restored: it knows less than clients and topics do. */
+export interface RestoredDatabase {
+  /** Raises what clients keep and compare (cursors, versions, ids of groups) above all that they can have seen. */
+  advance(): Promise<void>
+  /** Raises the numbers that conversations go on with. Answers how many conversations there are. */
+  renumber(): Promise<number>
+}
+
 export interface RedisFacts {
   readonly version: string
   /** How far its clock is before ours, ms. */

@@ -4,7 +4,7 @@
  */
 import type { IncomingRecord } from '../schemas/bus.js'
 import { type AnyTopic, eventsIn, fullName } from '../schemas/topics.js'
-import type { ConsumerGroup, Operation } from './consumer-groups.js'
+import { type ConsumerGroup, groupOf, type Operation } from './consumer-groups.js'
 import type { Range } from './ports.js'
 import { Refusal } from './refusal.js'
 import { moment, plural, type Report } from './report.js'
@@ -76,13 +76,6 @@ export async function replay(
     json,
     text: [`${groupId} reads again from ${moment(request.from)}; npm run ops -- topics shows how far it is.`],
   }
-}
-
-function groupOf({ groups, prefix }: Operation, given: string): ConsumerGroup {
-  const name = given.startsWith(prefix) ? given.slice(prefix.length) : given
-  const group = groups.find((each) => each.name === name)
-  if (group !== undefined) return group
-  throw new Refusal(`There is no group ${given}. There are: ${groups.map((each) => each.name).join(', ')}`)
 }
 
 /** Of each partition what the group has handled since then. What it has not handled it will read anyway. */

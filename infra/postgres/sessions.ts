@@ -31,7 +31,8 @@ const group = 2
 const beforeTheNewest = { updated_s: 2 ** 52, session_id: 0 }
 
 // One statement, so that the total and the list are of one moment. A pair's last message lies in this user's own
-// rows, a group's in the group's: it is the last that their membership covers.
+// rows, a group's in the group's: it is the last that their membership covers (numbers that `ops renumber` left out
+// have none).
 const findLists = prepared<ListRow>(
   'session-lists',
   `SELECT listed.question, listed.unread_total, listed.peer_id, listed.session_type, listed.session_status,
@@ -68,10 +69,13 @@ const findLists = prepared<ListRow>(
             WHERE s.session_type = 1 AND r.msg_to = s.user_id AND r.msg_id = s.last_msg_id
               AND r.conversation = 'c:' || least(s.user_id, s.peer_id) || ':' || greatest(s.user_id, s.peer_id)
            UNION ALL
-           SELECT ${groupCopy} FROM im_group_member k
-             JOIN im_message_group x ON x.group_id = k.group_id AND x.msg_id = least(s.last_msg_id, k.left_at_msg_id - 1)
+           SELECT g.* FROM im_group_member k
+            CROSS JOIN LATERAL (
+              SELECT ${groupCopy} FROM im_message_group x
+               WHERE x.group_id = k.group_id AND x.msg_id >= k.joined_at_msg_id
+                 AND x.msg_id <= least(s.last_msg_id, k.left_at_msg_id - 1)
+               ORDER BY x.msg_id DESC LIMIT 1) g
             WHERE s.session_type = 2 AND k.group_id = s.peer_id AND k.user_id = s.user_id
-              AND x.msg_id >= k.joined_at_msg_id
            LIMIT 1) m ON true) listed
     ORDER BY listed.question, listed.updated_s DESC, listed.peer_id DESC`,
 )

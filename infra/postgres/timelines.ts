@@ -42,7 +42,11 @@ export function createTimelines(pool: Pool): Timelines {
 function toPage({ cursor, limit }: SyncAsked, rows: readonly PageRow[]): TimelinePage {
   const end = Math.max(cursor, rows[0]?.last_cursor ?? 0)
   const found = rows.filter((row) => row.cursor !== null)
-  // A page that is not full has reached the end, past what a membership no longer covers.
-  const next_cursor = found.length < limit ? end : (found.at(-1)?.cursor ?? end)
-  return { messages: found.map(toCopy), next_cursor, has_more: next_cursor < end }
+  if (found.length >= limit) {
+    const next_cursor = found.at(-1)?.cursor ?? end
+    return { messages: found.map(toCopy), next_cursor, has_more: next_cursor < end }
+  }
+  // A page that is not full has reached the end, past what a membership no longer covers and what was removed. Where
+  // that was a page's worth, what is new has no cursors yet.
+  return { messages: found.map(toCopy), next_cursor: end, has_more: end - cursor >= limit }
 }

@@ -20,6 +20,10 @@ const understood: readonly [words: string, command: object][] = [
     'replay delivery --from 2026-05-04T11:59:00Z --dry-run',
     { name: 'replay', group: 'delivery', from: now - 60_000, dryRun: true },
   ],
+  ['skip delivery --dry-run', { name: 'skip', group: 'delivery', dryRun: true }],
+  ['restored --from 2h', { name: 'restored', from: now - 7_200_000, dryRun: false }],
+  ['restored --dry-run', { name: 'restored', from: undefined, dryRun: true }],
+  ['renumber', { name: 'renumber' }],
 ]
 
 for (const [words, command] of understood)
@@ -28,7 +32,12 @@ for (const [words, command] of understood)
   })
 
 const refused: readonly [words: string, reason: RegExp][] = [
-  ['topic', /no command topic.*topics, dlq, replay, doctor/],
+  ['topic', /no command topic.*topics, dlq, replay, skip, restored, renumber, doctor/],
+  ['skip', /skip needs a GROUP/],
+  ['skip delivery --from 2h', /skip takes no --from/],
+  ['restored --from 2027-01-01', /in the future/],
+  ['restored delivery', /one word too many/],
+  ['renumber --dry-run', /renumber takes no --dry-run/],
   ['topics now', /now is one word too many/],
   ['topics --all', /topics takes no --all/],
   ['topics --jsn', /Unknown option '--jsn'/],

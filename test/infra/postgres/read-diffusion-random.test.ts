@@ -80,7 +80,7 @@ async function step(model: Model, users: readonly number[], random: (below: numb
   const member = members.get(user)
   const isIn = member !== undefined && member.left === undefined
   const changed = (number: number) => messages.push({ number, from: owner, type: notification })
-  switch (random(9)) {
+  switch (random(10)) {
     case 0:
       if (isIn) break
       {
@@ -104,6 +104,12 @@ async function step(model: Model, users: readonly number[], random: (below: numb
       break
     case 4:
       await views.listed(user, group.group_id)
+      break
+    case 6:
+      // As after a restore.
+      await pool.query('UPDATE im_conversation SET last_msg_id = last_msg_id + 50 WHERE conversation = $1', [
+        `g:${group.group_id}`,
+      ])
       break
     case 5:
       if (messages.length < 10) break

@@ -193,6 +193,21 @@ test('parts of timelines that are empty go, and cursors stay', async () => {
   )
 })
 
+test('a sync that meets nothing but what is gone goes on to what is new', async () => {
+  for (let n = 1; n <= 8; n++) await chat.say(53, 54, `${n}`)
+  await syncPage(54, 0)
+  await removeUpto('c:53:54', 8)
+  await chat.say(53, 54, 'new')
+  const found: number[] = []
+  for (let cursor = 0, more = true; more; ) {
+    const page = await syncPage(54, cursor, 3)
+    found.push(...numbersOf(page))
+    cursor = page.next_cursor
+    more = page.has_more
+  }
+  assert.deepEqual(found, [9])
+})
+
 test('conversations with something old are found page by page, and no others', async () => {
   await chat.say(60, 61, 'old')
   await chat.say(60, 62, 'young')
