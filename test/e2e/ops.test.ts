@@ -32,6 +32,7 @@ before(async () => {
       DELIVERY_CHECK_DELAYS_MS: '300,300,300',
       ACK_FLUSH_CRON: '*/1 * * * * *',
       MESSAGE_ACK_TIMEOUT_MS: '3000',
+      HEARTBEAT_TIMEOUT_MS: '600000', // devices say nothing while commands run, on a slow machine for long
     },
   })
   crowd = createCrowd(system)
