@@ -28,6 +28,7 @@ import { createReportLedger } from './infra/redis/reports.js'
 import { releaseVersion } from './infra/release.js'
 import { createTokenSigner } from './infra/tokens.js'
 import type { Config } from './schemas/config.js'
+import { databaseAddress } from './schemas/database-settings.js'
 import type { Logger } from './schemas/log.js'
 import { redisAddress } from './schemas/redis-settings.js'
 import { recordStyle } from './schemas/topic-settings.js'
@@ -69,7 +70,7 @@ async function openOutside(
   const redis = createRedis(redisAddress(config), log)
   const settings = { ...busSettings(config, log), observer: observeBus(metrics) }
   const bus = await patiently('Kafka', log, () => createBus(settings))
-  const pool = needsDatabase ? createPool(config.DATABASE_URL, config.DATABASE_POOL, log) : undefined
+  const pool = needsDatabase ? createPool(databaseAddress(config), config.DATABASE_POOL, log) : undefined
   const outside = { bus, redis, pool }
   measureOutside(outside, metrics)
   return outside

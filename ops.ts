@@ -25,6 +25,7 @@ import { renumber, restored } from './ops/restored.js'
 import { skip } from './ops/skip.js'
 import { topicLag } from './ops/topic-lag.js'
 import { type Config, ConfigError, readConfig } from './schemas/config.js'
+import { databaseAddress } from './schemas/database-settings.js'
 import type { Logger } from './schemas/log.js'
 import { redisAddress } from './schemas/redis-settings.js'
 import { allTopics, busSettings, topicDelay, workersOf } from './setup.js'
@@ -83,7 +84,7 @@ async function runReplay(
   json: boolean,
 ): Promise<Report> {
   const redis = createRedis(redisAddress(config), quiet)
-  const pool = createPool(config.DATABASE_URL, 2, quiet)
+  const pool = createPool(databaseAddress(config), 2, quiet)
   const ports = deliveryPorts(config, redis, pool)
   const forecasters: Forecasters = {
     [delivery.name]: () =>
@@ -137,7 +138,7 @@ async function runDoctor(env: NodeJS.ProcessEnv): Promise<Report> {
         await bus.close()
       }
     },
-    database: () => examineDatabase(config.DATABASE_URL),
+    database: () => examineDatabase(databaseAddress(config)),
     redis: () => examineRedis(redisAddress(config), config.TOPIC_PREFIX, quiet),
     connect: reach,
     expectedTopics: allTopics(config),

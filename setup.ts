@@ -2,10 +2,11 @@
 import { hostname } from 'node:os'
 import { type BusSettings, createBus } from './infra/kafka/bus.js'
 import { createInspection } from './infra/kafka/inspection.js'
-import { migrate } from './infra/postgres/migrate.js'
+import { migrate, storeSessionSettings } from './infra/postgres/migrate.js'
 import { engineTls } from './infra/tls-files.js'
 import { BusRefused, type TopicSettings } from './schemas/bus.js'
 import type { Config } from './schemas/config.js'
+import { migrationAddress } from './schemas/database-settings.js'
 import { minInSyncReplicas } from './schemas/kafka-settings.js'
 import type { Logger } from './schemas/log.js'
 import { type AnyTopic, deadLetterSettings, fullName, topicSettings, topics } from './schemas/topics.js'
@@ -111,7 +112,12 @@ const brokersWithin_ms = 60_000
 /** Migrations and topics: what must be there before any role starts. `say` gets a line per step. */
 export async function setUp(config: Config, log: Logger, say: (line: string) => void): Promise<void> {
   const brokers = busSettings(config, log)
-  const ran = await migrate(config.DATABASE_URL, log)
+  const ran = await migrate(migrationAddress(config), log)
+  if (config.DATABASE_POOLER)
+    await storeSessionSettings(
+      migrationAddress(config),
+      decodeURIComponent(new URL(config.DATABASE_URL).username),
+    )
   say(`database: ${ran.length === 0 ? 'up to date' : `migrated (${ran.join(', ')})`}`)
   const bus = await patiently('Kafka', log, () => createBus(brokers), brokersWithin_ms)
   try {

@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import { ConfigError } from '../schemas/config.js'
-import type { TlsFiles } from '../schemas/redis-settings.js'
+import type { TlsFiles } from '../schemas/tls-files.js'
 
 function attempt<T>(setting: string, file: string, read: () => T, instead?: string): T {
   try {

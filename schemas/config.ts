@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { contradictions } from './contradictions.js'
+import { databaseSettings } from './database-settings.js'
 import { kafkaSettings } from './kafka-settings.js'
 import { redisSettings } from './redis-settings.js'
 import { retentionSettings } from './retention-settings.js'
@@ -59,8 +60,7 @@ export const settings = {
   TRUSTED_PROXIES: setting(list, '', 'addresses whose PROXY header or X-Forwarded-For is believed'),
 
   ...kafkaSettings,
-  DATABASE_URL: setting(z.string(), '', 'postgres://user:password@host:port/database'),
-  DATABASE_POOL: setting(count(1, 100), '8', 'database connections of this process'),
+  ...databaseSettings,
   ...redisSettings,
   ...topicSettings,
 
@@ -272,6 +272,7 @@ export const secretSettings: ReadonlySet<string> = new Set([
   'API_KEY',
   'TOKEN_SECRET',
   'DATABASE_URL',
+  'DATABASE_MIGRATION_URL',
   'REDIS_URL',
   'REDIS_PASSWORD',
   'REDIS_SENTINEL_PASSWORD',

@@ -1,5 +1,6 @@
 /** Settings that are right each, and wrong together. */
 import type { Config } from './config.js'
+import { databaseContradictions } from './database-settings.js'
 import { kafkaContradictions } from './kafka-settings.js'
 import { misspelt } from './misspelt.js'
 import { redisContradictions } from './redis-settings.js'
@@ -27,7 +28,11 @@ export function contradictions(config: Config, env: NodeJS.ProcessEnv): string[]
     if (secret.length < 16) faults.push('TOKEN_SECRET is shorter than 16 characters')
   if ((config.TLS_CERT === undefined) !== (config.TLS_KEY === undefined))
     faults.push('TLS_CERT and TLS_KEY go together: set both or neither')
-  faults.push(...kafkaContradictions(config), ...redisContradictions(config))
+  faults.push(
+    ...kafkaContradictions(config),
+    ...databaseContradictions(config),
+    ...redisContradictions(config),
+  )
   faults.push(...pushContradictions(config))
   if (config.FILE_UNUSED_MS < config.FILE_UPLOAD_TIMEOUT_MS)
     faults.push('FILE_UNUSED_MS is below FILE_UPLOAD_TIMEOUT_MS: an upload could be removed while it arrives')

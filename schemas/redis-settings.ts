@@ -1,6 +1,7 @@
 /** Settings of Redis: one server, a cluster, or a master that sentinels know. Part of config.ts. */
 import { z } from 'zod'
 import { list, setting } from './setting.js'
+import type { TlsFiles } from './tls-files.js'
 
 const schemes = ['redis:', 'rediss:']
 
@@ -56,15 +57,6 @@ export const redisSettings = {
 
 type Settings = typeof redisSettings
 type RedisConfig = { readonly [K in keyof Settings]: z.output<Settings[K]['schema']> }
-
-/** TLS towards an engine; the paths of files (PEM). */
-export interface TlsFiles {
-  /** Absent: the authorities that Node.js trusts. */
-  readonly ca?: string | undefined
-  readonly cert?: string | undefined
-  readonly key?: string | undefined
-  readonly servername?: string | undefined
-}
 
 interface Place {
   readonly host: string

@@ -13,6 +13,12 @@ const sqlState = (error: unknown): string => {
  */
 export const isEventFault = (error: unknown): boolean => /^2[23]/.test(sqlState(error))
 
+/**
+ * This server will not do what is asked, and another one may: it is a standby by now (25006), or going down (57P01 …
+ * 57P03). Whoever connects again is led to the new one.
+ */
+export const isServerGone = (error: unknown): boolean => /^(25006|57P0[123])$/.test(sqlState(error))
+
 /** The statement took too long and was cancelled: fewer rows at once may pass. */
 export const isTooMuch = (error: unknown): boolean => sqlState(error) === '57014'
 

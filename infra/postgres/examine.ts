@@ -1,6 +1,7 @@
 /** The database as the doctor sees it. */
 import pg from 'pg'
 import type { DatabaseFacts } from '../../ops/ports.js'
+import { type Address, connectionOf } from './address.js'
 import { readMigrations } from './migrate.js'
 
 const limit_ms = 5_000
@@ -14,9 +15,9 @@ interface ServerRow {
 }
 
 /** @throws Error where it does not answer, or refuses us */
-export async function examineDatabase(url: string): Promise<DatabaseFacts> {
+export async function examineDatabase(address: Address): Promise<DatabaseFacts> {
   const client = new pg.Client({
-    connectionString: url,
+    ...connectionOf(address),
     connectionTimeoutMillis: limit_ms,
     query_timeout: limit_ms,
   })

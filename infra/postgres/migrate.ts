@@ -3,8 +3,11 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
+import type { DatabaseAddress } from '../../schemas/database-settings.js'
 import type { Logger } from '../../schemas/log.js'
+import { type Address, addressOf, connectionOf } from './address.js'
 import { isDuplicateDatabase, isMissingDatabase } from './errors.js'
+import { sessionSettings } from './pool.js'
 
 // From dist/infra/postgres back to the sources: SQL is not compiled.
 const migrationsFolder = join(import.meta.dirname, '../../../infra/postgres/migrations')
@@ -32,8 +35,13 @@ export async function readMigrations(folder = migrationsFolder): Promise<Migrati
   return Promise.all(migrations)
 }
 
-const connect = async (url: string): Promise<pg.Client> => {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectTimeout_ms })
+const connect = async (address: DatabaseAddress): Promise<pg.Client> => {
+  const client = new pg.Client({
+    ...connectionOf(address),
+    connectionTimeoutMillis: connectTimeout_ms,
+    // A migration takes as long as it takes, whatever is stored with the role.
+    options: '-c statement_timeout=0',
+  })
   // What breaks between queries shows in the next one.
   client.on('error', () => {})
   await client.connect()
@@ -41,16 +49,16 @@ const connect = async (url: string): Promise<pg.Client> => {
 }
 
 /** Connects to the database of the URL, which is created where it is missing. */
-async function connectOrCreate(url: string, log: Logger): Promise<pg.Client> {
+async function connectOrCreate(address: DatabaseAddress, log: Logger): Promise<pg.Client> {
   try {
-    return await connect(url)
+    return await connect(address)
   } catch (error) {
     if (!isMissingDatabase(error)) throw error
   }
-  const database = decodeURIComponent(new URL(url).pathname.slice(1))
-  const maintenance = new URL(url)
+  const database = decodeURIComponent(new URL(address.url).pathname.slice(1))
+  const maintenance = new URL(address.url)
   maintenance.pathname = '/postgres'
-  const client = await connect(maintenance.href)
+  const client = await connect({ ...address, url: maintenance.href })
   try {
     await client.query(`CREATE DATABASE ${pg.escapeIdentifier(database)} ENCODING 'UTF8' TEMPLATE template0`)
     log.info({ database }, 'created the database')
@@ -59,7 +67,7 @@ async function connectOrCreate(url: string, log: Logger): Promise<pg.Client> {
   } finally {
     await client.end()
   }
-  return connect(url)
+  return connect(address)
 }
 
 /** @throws Error where the database is newer than this release, or a file that ran has changed since */
@@ -102,9 +110,9 @@ async function run(client: pg.Client, { number, name, sql, checksum }: Migration
  * @returns the names of the files that ran now
  * @throws Error where a file fails, has changed since it ran, or the database is newer than this release
  */
-export async function migrate(url: string, log: Logger, folder = migrationsFolder): Promise<string[]> {
+export async function migrate(address: Address, log: Logger, folder = migrationsFolder): Promise<string[]> {
   const migrations = await readMigrations(folder)
-  const client = await connectOrCreate(url, log)
+  const client = await connectOrCreate(addressOf(address), log)
   try {
     await client.query({ text: 'SELECT pg_advisory_lock($1)', values: [lockKey] })
     const pending = await pendingMigrations(client, migrations)
@@ -115,5 +123,22 @@ export async function migrate(url: string, log: Logger, folder = migrationsFolde
     return pending.map(({ name }) => name)
   } finally {
     await client.end() // gives the lock back too
+  }
+}
+
+/**
+ * Stores with the role what holds in its sessions, where a pooler lets nobody say so at a session's begin. Sessions that
+ * the pooler has open do not hear of it: it is restarted, or they age.
+ * @param role that the pooler logs in with
+ */
+export async function storeSessionSettings(address: Address, role: string): Promise<void> {
+  const client = await connect(addressOf(address))
+  try {
+    const { rows } = await client.query<{ name: string }>('SELECT current_database() AS name')
+    const place = `${pg.escapeIdentifier(role)} IN DATABASE ${pg.escapeIdentifier(rows[0]!.name)}`
+    for (const [name, value] of Object.entries(sessionSettings))
+      await client.query(`ALTER ROLE ${place} SET ${name} = ${pg.escapeLiteral(value)}`)
+  } finally {
+    await client.end()
   }
 }

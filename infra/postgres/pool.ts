@@ -1,6 +1,8 @@
 /** Connections to PostgreSQL. Every bigint of ours is below 2^53, so they are read as numbers. */
 import pg from 'pg'
 import type { Logger } from '../../schemas/log.js'
+import { type Address, addressOf, connectionOf } from './address.js'
+import { isServerGone } from './errors.js'
 
 const connectTimeout_ms = 3_000
 /** The server gives up first, so that a client whose answer is late knows that nothing was done. */
@@ -12,7 +14,17 @@ const idleTimeout_ms = 30_000
  * Every hot statement has one right plan, by index. Left alone the server keeps a plan from when a table was empty, a
  * sequential scan, until its first ANALYZE; and plans the statements of a function anew at each call, half of its time.
  */
-const planning = '-c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c jit=off'
+const planning = { enable_seqscan: 'off', plan_cache_mode: 'force_generic_plan', jit: 'off' }
+
+/** What holds in every session of ours. A pooler has no sessions: there it is stored with the role, by the setup. */
+export const sessionSettings: Readonly<Record<string, string>> = {
+  ...planning,
+  statement_timeout: `${statementTimeout_ms}ms`,
+}
+
+const startupOptions = Object.entries(sessionSettings)
+  .map(([name, value]) => `-c ${name}=${value}`)
+  .join(' ')
 
 const int8_oid = 20
 const int8Array_oid = 1016
@@ -44,21 +56,33 @@ const types: pg.CustomTypesConfig = {
 }
 
 /**
+ * Behind a pooler the next statement may come to another server, which does not know the statements that were prepared
+ * on this one. (pg offers a class to extend, and no function to pass.)
+ */
+class NamelessClient extends pg.Client {
+  // biome-ignore lint/suspicious/noExplicitAny: every overload of the original
+  override query(query: any, ...rest: any[]): any {
+    const isNamed = typeof query === 'object' && query !== null && 'name' in query && 'text' in query
+    return Reflect.apply(super.query, this, [isNamed ? { ...query, name: undefined } : query, ...rest])
+  }
+}
+
+/**
  * Opens connections as they are needed and closes those that are idle. Rejects within seconds when the
  * database is away: see infra/postgres/errors.ts for whose fault an error is.
- * @param url postgres://user:password@host:port/database
  * @param max connections at once
+ * @throws Error where a file of a certificate cannot be used
  */
-export function createPool(url: string, max: number, log: Logger): pg.Pool {
+export function createPool(address: Address, max: number, log: Logger): pg.Pool {
+  const { isPooled } = addressOf(address)
   const pool = new pg.Pool({
-    connectionString: url,
+    ...connectionOf(address),
     max,
     types,
     application_name: 'coffeechat',
     connectionTimeoutMillis: connectTimeout_ms,
-    statement_timeout: statementTimeout_ms,
     query_timeout: queryTimeout_ms,
-    options: planning,
+    ...(isPooled ? { Client: NamelessClient } : { options: startupOptions }),
     idleTimeoutMillis: idleTimeout_ms,
     keepAlive: true,
   })
@@ -83,7 +107,7 @@ export const prepared =
 
 /**
  * Runs `work` in one transaction on one connection: COMMIT when it resolves, ROLLBACK when it throws.
- * A connection whose ROLLBACK fails is closed.
+ * A connection whose ROLLBACK fails is closed, and so is one to a server that has become a standby.
  */
 export async function inTransaction<Result>(
   pool: pg.Pool,
@@ -97,6 +121,7 @@ export async function inTransaction<Result>(
     await client.query('COMMIT')
     return result
   } catch (error) {
+    if (isServerGone(error)) broken = error as Error
     await client.query('ROLLBACK').catch((reason: Error) => {
       broken = reason
     })

@@ -12,6 +12,8 @@ export interface PartLink {
   /** host:port */
   readonly address: string
   fail(manner: Manner): Promise<void>
+  /** New connections lead to another port of this machine; those that exist are cut. */
+  leadTo(port: number): void
   /** All passes again; what a freeze held back arrives late. */
   heal(): Promise<void>
   close(): Promise<void>
@@ -65,13 +67,14 @@ const listen = (server: net.Server, port: number): Promise<void> =>
 /** @param target a port of this machine */
 export async function openPartLink(target: number, options: Options = {}): Promise<PartLink> {
   const sockets = new Set<net.Socket>()
+  let led = target
   let frozen = false
   let port = 0
 
   function join(client: net.Socket): void {
-    const part = net.connect({ host, port: target })
+    const part = net.connect({ host, port: led })
     const toClient = (chunk: Buffer) => void client.write(chunk)
-    const answer = options.rewriteAddress ? addressRewriter(target, port, toClient) : toClient
+    const answer = options.rewriteAddress ? addressRewriter(led, port, toClient) : toClient
     for (const [socket, other] of [
       [client, part],
       [part, client],
@@ -108,6 +111,10 @@ export async function openPartLink(target: number, options: Options = {}): Promi
         cutAll()
         await closed
       }
+    },
+    leadTo(other) {
+      led = other
+      cutAll()
     },
     async heal() {
       frozen = false

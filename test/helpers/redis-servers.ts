@@ -33,7 +33,7 @@ export interface RedisServer {
 }
 
 /** @param settings of redis.conf, by name */
-export async function startRedisServer(
+async function startRedisServer(
   settings: Readonly<Record<string, string | number>> = {},
   { isSentinel = false, password }: { isSentinel?: boolean; password?: string } = {},
 ): Promise<RedisServer> {

@@ -36,6 +36,8 @@ interface SystemOptions {
   readonly kafka?: string
   readonly postgres?: string
   readonly redis?: string
+  /** A database of the test's own server, instead of a fresh one on the stack's. Nobody drops it. */
+  readonly databaseUrl?: string
 }
 
 /** A process of ours. Its name is its roles, comma-separated. */
@@ -261,7 +263,10 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   const { roles = [['all']], gateways: gatewayCount = 1, program = { main } } = options
   const { prefix = newPrefix() } = options
   const parts = stack()
-  const database = await freshDatabase()
+  const database =
+    options.databaseUrl === undefined
+      ? await freshDatabase()
+      : { url: options.databaseUrl, drop: async () => {} }
   const folder = mkdtempSync(join(tmpdir(), 'coffeechat-system-'))
   logFolders.push(folder)
   const env: NodeJS.ProcessEnv = {
