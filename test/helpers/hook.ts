@@ -26,6 +26,8 @@ export interface Hook {
   /** JSON is answered with 200; undefined is left to `respond` itself. */
   respond: Respond
   close(): void
+  /** Listens again where it did before it was closed. */
+  open(): Promise<void>
 }
 
 /** Starts one that answers 200 with nothing. */
@@ -41,6 +43,11 @@ export async function startHook(secret = 'secret-of-the-hook-01'): Promise<Hook>
     close: () => {
       server.closeAllConnections()
       server.close()
+    },
+    async open() {
+      if (server.listening) return
+      server.listen(port, '127.0.0.1')
+      await once(server, 'listening')
     },
   }
   const server = createServer(async (request, response) => {
@@ -65,5 +72,6 @@ export async function startHook(secret = 'secret-of-the-hook-01'): Promise<Hook>
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  return Object.assign(hook, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` })
+  const { port } = server.address() as AddressInfo
+  return Object.assign(hook, { url: `http://127.0.0.1:${port}/` })
 }
