@@ -42,7 +42,7 @@ import { createEventSink } from './infra/webhooks/events.js'
 import type { Config } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
 import type { Metrics } from './schemas/metrics.js'
-import { addressFor } from './schemas/webhook-settings.js'
+import { addressFor, webhookKinds } from './schemas/webhook-settings.js'
 import type { WorkerPorts, WorkerRole } from './workers/main.js'
 import type { Notifier } from './workers/ports/push.js'
 import type { BeforeSend, EventSink } from './workers/ports/webhooks.js'
@@ -85,8 +85,8 @@ const createBeforeSendHook = (config: Config, metrics: Metrics, log: Logger): Be
         },
       })
 
-const createEventHook = (config: Config, metrics: Metrics, log: Logger): EventSink =>
-  createEventSink({
+function createEventHook(config: Config, metrics: Metrics, log: Logger): EventSink {
+  const sink = createEventSink({
     addressFor: (kind) => addressFor(config, kind),
     secret: config.WEBHOOK_EVENTS_SECRET,
     timeout_ms: config.WEBHOOK_EVENTS_TIMEOUT_MS,
@@ -96,6 +96,10 @@ const createEventHook = (config: Config, metrics: Metrics, log: Logger): EventSi
       if (outcome !== 'not-called') metrics.observe('webhook_events_duration_ms', ms)
     },
   })
+  const told = webhookKinds.filter((kind) => addressFor(config, kind) !== undefined)
+  metrics.gauge('webhook_away', () => told.map((kind) => [{ kind }, sink.isAway(kind) ? 1 : 0]))
+  return sink
+}
 
 /** What decides who is to get a message: who is online, who has acked and read it, and how old it is. */
 export function deliveryPorts(config: Config, redis: Redis, pool: pg.Pool) {
@@ -137,6 +141,7 @@ export function workerPorts(
     eventSink: createEventHook(config, metrics, log),
     webhookQueue: createWebhookQueue(pool),
     webhookRetries: config.WEBHOOK_RETRIES,
+    webhookMaxAge_ms: config.WEBHOOK_EVENTS_MAX_AGE_MS,
     store: createMessageStore(pool, config.STRANGER_POLICY),
     fanout: createGroupFanout(pool),
     messages: createMessageReader(pool),

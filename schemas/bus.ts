@@ -71,6 +71,14 @@ export class BusRefused extends Error {
   }
 }
 
+/**
+ * Thrown by a handler that has done nothing with a batch: its records are to come again a little later, one by one at
+ * first. Somebody else is away, so it counts as no failure of ours.
+ */
+export class Postponed extends Error {
+  override readonly name = 'Postponed'
+}
+
 /** Records of one partition, oldest first, never empty. */
 export interface RecordBatch {
   readonly topic: string
@@ -98,6 +106,8 @@ export interface ConsumerOptions {
   readonly start?: 'earliest' | 'end'
   /** Nobody waits for these records: the broker collects for up to 250 ms, so that a fetch brings many. */
   readonly relaxed?: boolean
+  /** At most so many records are handed over at once: one at first, and after a Postponed, then more and more. */
+  readonly recordsAtOnce?: number | undefined
   /** A delay topic: records are handed over only when they are this old (ms). */
   readonly delayMs?: number
   /** Called after each answered fetch that brought nothing: every partition was at its end at `since` (ms, before the fetch was sent). */

@@ -99,6 +99,15 @@ export const metrics = {
     ['provider', 'outcome'],
   ),
   push_duration_ms: histogram('workers', 'calls of providers for one notification, repeats included'),
+  push_age_ms: histogram(
+    'workers',
+    'from a message to its notification’s acceptance by the provider, waiting for further rounds included',
+    [],
+    [100, 500, 1_000, 5_000, 10_000, 30_000, 60_000, 300_000, 600_000, 3_600_000],
+  ),
+  push_dead_tokens: counter('workers', 'tokens that a provider called dead, and that were removed', [
+    'provider',
+  ]),
 
   webhook_before_send: counter('workers', 'answers of the webhook that is asked before a message is stored', [
     'verdict',
@@ -108,6 +117,11 @@ export const metrics = {
     'kind',
     'outcome',
   ]),
+  webhook_away: gauge(
+    'workers',
+    '1 while the address for such events takes nothing: but for one event now and then they wait on their topic',
+    ['kind'],
+  ),
   webhook_events_duration_ms: histogram('workers', 'calls of the webhooks that are told what has happened'),
 
   bus_lag_records: gauge(

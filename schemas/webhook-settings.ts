@@ -11,7 +11,7 @@ const address = z.url({ protocol: /^https?$/ }).refine((url) => {
 const secret = z.string().min(16, 'at least 16 characters').optional()
 
 /** What webhooks are told of; changes of groups are messages. */
-const webhookKinds = ['message', 'receipt', 'presence', 'contact'] as const
+export const webhookKinds = ['message', 'receipt', 'presence', 'contact'] as const
 export type WebhookKind = (typeof webhookKinds)[number]
 
 /** `kind=address` each; `kind=off` tells nobody. */
@@ -64,6 +64,11 @@ export const webhookSettings = {
     count(0, 1_000),
     '24',
     'how often an event is posted again, then it is a dead letter',
+  ),
+  WEBHOOK_EVENTS_MAX_AGE_MS: setting(
+    ms(1_000, 518_400_000),
+    '259200000',
+    'how long events wait for an address that takes nothing, then they are dead letters',
   ),
 } as const
 

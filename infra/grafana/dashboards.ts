@@ -131,10 +131,24 @@ const push = dashboard('coffeechat-push', 'CoffeeChat: push', [
   spread('calls of providers', 'push_duration_ms'),
   lines('lag', 'short', [sum('bus_lag_records', 'group', 'group=~"offline-push.*"'), '{{group}}']),
   lines('given up', 'ops', [rate('dead_letters', 'worker', 'worker=~"offline-push.*"'), '{{worker}}']),
+  spread('message → accepted by the provider', 'push_age_ms'),
+  lines('tried again', 'ops', [rate('push_notifications', 'provider', 'outcome="pending"'), '{{provider}}']),
+  lines('dead tokens', 'ops', [rate('push_dead_tokens', 'provider'), '{{provider}}']),
   lines('pushes of businesses', 'ops', [
     rate('worker_events', 'worker', 'worker=~"s2c-push|push-.*"'),
     '{{worker}}',
   ]),
+  lines('webhooks: posts', 'ops', [rate('webhook_events', 'kind, outcome'), '{{kind}} {{outcome}}']),
+  lines('webhooks: addresses that take nothing', 'short', [
+    'max by (kind) (coffeechat_webhook_away)',
+    '{{kind}}',
+  ]),
+  lines('webhooks: events that wait', 'short', [
+    sum('bus_lag_records', 'group', 'group=~"webhook-.*"'),
+    '{{group}}',
+  ]),
+  spread('webhooks: one post', 'webhook_events_duration_ms'),
+  lines('webhook before sending', 'ops', [rate('webhook_before_send', 'verdict'), '{{verdict}}']),
 ])
 
 /** Every dashboard by the name of its file. */

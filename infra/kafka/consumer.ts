@@ -183,6 +183,7 @@ function createHands(context: Context) {
   const handle = createHandling({
     group: groupId,
     delayMs: options.delayMs,
+    recordsAtOnce: options.recordsAtOnce,
     onBatch: options.onBatch,
     log: settings.log,
     currentTerm: membership.term,

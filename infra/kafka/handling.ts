@@ -1,9 +1,9 @@
 /** Hands the batches of one consumer to its handler: what is due, again while it fails, with signs of life. */
 import type { EachBatchPayload, IHeaders, KafkaMessage } from 'kafkajs'
-import type { ConsumerOptions, IncomingRecord, RecordBatch } from '../../schemas/bus.js'
+import { type ConsumerOptions, type IncomingRecord, Postponed, type RecordBatch } from '../../schemas/bus.js'
 import type { Logger } from '../../schemas/log.js'
 import { sleep } from './patience.js'
-import type { Term, TopicPartition } from './term.js'
+import { partitionKey, type Term, type TopicPartition } from './term.js'
 
 const slice_ms = 250
 const retry_ms = { first: 200, most: 5_000 }
@@ -16,6 +16,7 @@ class TermOver extends Error {
 export interface HandlingOptions {
   readonly group: string
   readonly delayMs?: number | undefined
+  readonly recordsAtOnce?: number | undefined
   readonly onBatch: ConsumerOptions['onBatch']
   readonly log: Logger
   readonly currentTerm: () => Term
@@ -53,8 +54,30 @@ export function countDue(records: readonly { timestamp: number }[], delay_ms: nu
   return first < 0 ? records.length : first
 }
 
+/** How many records of a partition are handed over at once, at most `most`: one at first, more with each that is taken. */
+function createPace(most = Number.POSITIVE_INFINITY) {
+  let atOnce = most === Number.POSITIVE_INFINITY ? most : 1
+  let pause_ms = retry_ms.first
+  return {
+    of: (ready: number): number => Math.min(ready, atOnce),
+    taken(): void {
+      atOnce = Math.min(atOnce * 2, most)
+      pause_ms = retry_ms.first
+    },
+    /** Answers how long to wait, ms. */
+    postponed(): number {
+      const pause = pause_ms
+      atOnce = 1
+      pause_ms = Math.min(pause_ms * 2, retry_ms.most)
+      return pause
+    },
+  }
+}
+
+type Pace = ReturnType<typeof createPace>
+
 /** One batch of one partition on its way through the handler. */
-function handleOne(payload: EachBatchPayload, options: HandlingOptions) {
+function handleOne(payload: EachBatchPayload, options: HandlingOptions, pace: Pace) {
   const { log, group } = options
   const term = options.currentTerm()
   const { topic, partition } = payload.batch
@@ -86,25 +109,26 @@ function handleOne(payload: EachBatchPayload, options: HandlingOptions) {
     return isOurs()
   }
 
-  /** Hands the records over until they are taken; false when they are to come again some other time. */
-  async function handOver(records: readonly IncomingRecord[]): Promise<boolean> {
+  /** Hands the records over until they are taken or postponed; 'over' when they are to come again some other time. */
+  async function handOver(records: readonly IncomingRecord[]): Promise<'taken' | 'postponed' | 'over'> {
     const batch: RecordBatch = { topic, partition, records, heartbeat, isOurs }
     let reason: string | undefined
     for (let pause_ms = retry_ms.first; ; pause_ms = Math.min(pause_ms * 2, retry_ms.most)) {
       try {
         await options.onBatch(batch)
         if (reason !== undefined) log.info({ group, topic, partition }, 'batch handled after all')
-        return isCurrent()
+        return isCurrent() ? 'taken' : 'over'
       } catch (error) {
         if (lost !== undefined) throw lost
-        if (error instanceof TermOver || !isOurs()) return false
+        if (error instanceof TermOver || !isOurs()) return 'over'
+        if (error instanceof Postponed) return 'postponed'
         options.onFailed?.()
         const { message, stack } = error as Error
         if (message !== reason)
           log.error({ group, topic, partition, reason: message, stack }, 'batch failed, trying again')
         reason = message
       }
-      if (!(await wait(pause_ms))) return false
+      if (!(await wait(pause_ms))) return 'over'
     }
   }
 
@@ -119,10 +143,17 @@ function handleOne(payload: EachBatchPayload, options: HandlingOptions) {
   return async () => {
     let records = payload.batch.messages.map((message) => toRecord(topic, partition, message))
     while (records.length > 0 && isOurs()) {
-      const count = options.delayMs === undefined ? records.length : await due(records, options.delayMs)
+      const ready = options.delayMs === undefined ? records.length : await due(records, options.delayMs)
+      const count = pace.of(ready)
       if (count === 0 || !isOurs()) break
       const last = records[count - 1]!
-      if (!(await handOver(records.slice(0, count)))) break
+      const outcome = await handOver(records.slice(0, count))
+      if (outcome === 'over') break
+      if (outcome === 'postponed') {
+        if (await wait(pace.postponed())) continue
+        break
+      }
+      pace.taken()
       payload.resolveOffset(String(last.offset))
       options.onProgress(where)
       await options.onHandled(term, where, last.offset + 1)
@@ -145,12 +176,16 @@ const isMembershipFault = (error: unknown): boolean =>
   membershipFaults.has((error as { type?: string } | undefined)?.type ?? '')
 
 /** kafkajs' eachBatch for a consumer. Throws only what kafkajs must know: that the group does not want us. */
-export const createHandling =
-  (options: HandlingOptions) =>
-  async (payload: EachBatchPayload): Promise<void> => {
+export function createHandling(options: HandlingOptions) {
+  const paces = new Map<string, Pace>()
+  return async (payload: EachBatchPayload): Promise<void> => {
+    const key = partitionKey(payload.batch)
+    const pace = paces.get(key) ?? createPace(options.recordsAtOnce)
+    paces.set(key, pace)
     try {
-      await handleOne(payload, options)()
+      await handleOne(payload, options, pace)()
     } catch (error) {
       if (!(error instanceof TermOver)) throw error
     }
   }
+}

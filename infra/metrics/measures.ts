@@ -86,6 +86,10 @@ export function measurePushes(
         const begun = performance.now()
         const notified = await notifier.notify(...asked)
         metrics.observe('push_duration_ms', performance.now() - begun)
+        const [{ time }] = asked
+        if (notified.outcome === 'sent') metrics.observe('push_age_ms', Math.max(0, Date.now() - time))
+        for (const { provider } of notified.dead)
+          metrics.count('push_dead_tokens', { provider: shown(provider) })
         return notified
       },
     },

@@ -11093,6 +11093,9 @@ export namespace coffeechat {
             /** WebhookRetry rounds. */
             rounds: number;
 
+            /** WebhookRetry appended. */
+            appended: (number|null);
+
             /**
              * Encodes the specified WebhookRetry message. Does not implicitly {@link coffeechat.event.WebhookRetry.verify|verify} messages.
              * @param message WebhookRetry message or plain object to encode
@@ -11134,6 +11137,9 @@ export namespace coffeechat {
 
                 /** WebhookRetry rounds */
                 rounds: number;
+
+                /** WebhookRetry appended */
+                appended?: (number|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

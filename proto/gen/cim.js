@@ -16049,6 +16049,7 @@ export const coffeechat = $root.coffeechat = (() => {
             WebhookRetry.prototype.position = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             WebhookRetry.prototype.body = "";
             WebhookRetry.prototype.rounds = 0;
+            WebhookRetry.prototype.appended = null;
 
             WebhookRetry.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -16063,6 +16064,8 @@ export const coffeechat = $root.coffeechat = (() => {
                 writer.uint32(32).uint64(message.position);
                 writer.uint32(42).string(message.body);
                 writer.uint32(48).uint32(message.rounds);
+                if (message.appended != null && $Object.hasOwnProperty.call(message, "appended"))
+                    writer.uint32(56).uint64(message.appended);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -16130,6 +16133,12 @@ export const coffeechat = $root.coffeechat = (() => {
                             if (wireType !== 0)
                                 break;
                             message.rounds = reader.uint32();
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 0)
+                                break;
+                            message.appended = reader.uint64();
                             continue;
                         }
                     }

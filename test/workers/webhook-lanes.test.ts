@@ -1,8 +1,12 @@
 /** Webhook events keep their order per lane, whatever fails: pure, with a queue in memory. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Postponed } from '../../schemas/bus.js'
 import { postInLanes, type WebhookItem } from '../../workers/kit/webhook-lanes.js'
-import type { WaitingEvent, WebhookQueue } from '../../workers/ports/webhooks.js'
+import type { Posted, WaitingEvent, WebhookQueue } from '../../workers/ports/webhooks.js'
+import { webhookMessages } from '../../workers/webhook-messages.worker.js'
+
+const webhookMaxAge_ms = 100_000
 
 function world(failing: (id: string) => boolean = () => false, webhookRetries = 3) {
   const rows = new Map<string, WaitingEvent>()
@@ -22,18 +26,20 @@ function world(failing: (id: string) => boolean = () => false, webhookRetries = 
     },
   }
   const posted: string[] = []
-  const state = { failing, now: 0, post_ms: 0 }
+  const state = { failing, isAway: false, now: 0, post_ms: 0 }
   const eventSink = {
-    post: async ({ event_id }: { event_id: string }) => {
+    post: async ({ event_id }: { event_id: string }): Promise<Posted> => {
       state.now += state.post_ms
-      if (state.failing(event_id)) return 'HTTP 500'
+      if (state.isAway) return { outcome: 'away', reason: 'not called' }
+      if (state.failing(event_id)) return { outcome: 'not-taken', reason: 'HTTP 500' }
       posted.push(event_id)
-      return undefined
+      return { outcome: 'taken' }
     },
+    isAway: () => state.isAway,
   }
-  const ports = { eventSink, webhookQueue, webhookRetries, now: () => state.now }
+  const ports = { eventSink, webhookQueue, webhookRetries, webhookMaxAge_ms, now: () => state.now }
   const post = (items: WebhookItem[]) => postInLanes(items, ports)
-  return { rows, posted, state, post }
+  return { rows, posted, state, post, ports }
 }
 
 const item = (lane: string, position: number, changes: Partial<WebhookItem> = {}): WebhookItem => ({
@@ -43,6 +49,7 @@ const item = (lane: string, position: number, changes: Partial<WebhookItem> = {}
   position,
   body: '',
   rounds: 0,
+  appended: 0,
   again: false,
   ...changes,
 })
@@ -144,4 +151,47 @@ test('without any retry an event that is not taken is given up at once', async (
   const { post, rows } = world(() => true, 0)
   assert.deepEqual(await post([item('a', 1)]), [{ kind: 'given-up', reason: 'the webhook: HTTP 500' }])
   assert.equal(rows.size, 0)
+})
+
+test('an address that is away counts against no event but by age', async () => {
+  const { post, state, rows } = world()
+  state.isAway = true
+  assert.deepEqual(await post([item('a', 1, { rounds: 99 })]), [{ kind: 'waits', rounds: 100, tier: 100 }])
+  assert.equal(rows.size, 1)
+  state.now = webhookMaxAge_ms + 1
+  const outcomes = await post([
+    item('a', 1, { rounds: 99, again: true }),
+    item('a', 2, { appended: state.now }),
+  ])
+  assert.deepEqual(outcomes, [
+    { kind: 'given-up', reason: 'the webhook: not called' },
+    { kind: 'waits', rounds: 1, tier: 1 },
+  ])
+})
+
+test('one that was given up by age is posted when it is back from the dead letters', async () => {
+  const { post, state, posted } = world()
+  state.now = webhookMaxAge_ms + 1
+  await post([item('a', 1, { rounds: 1, again: true })])
+  assert.deepEqual(posted, ['a1'])
+})
+
+const stored = { conversation: 'c:1:2', server_msg_id: '1', msg_type: 1, data: '', create_time: 0 }
+const row = (offset: number, appended: number) => {
+  const place = { topic: 'message.stored', partition: 0, offset, appended }
+  const [outcome] = webhookMessages.decide(stored, undefined, place)
+  assert.ok(outcome?.kind === 'save')
+  return outcome.row
+}
+
+test('while its address is away a batch is postponed untried, and given up once all of it is too old', async () => {
+  const { ports, state, posted, rows } = world()
+  state.isAway = true
+  state.now = webhookMaxAge_ms + 2
+  await assert.rejects(webhookMessages.save!([row(1, 1), row(2, 5)], ports, []), Postponed)
+  const [outcome] = await webhookMessages.save!([row(1, 1)], ports, [])
+  assert.equal(outcome?.kind, 'given-up')
+  assert.deepEqual([posted.length, rows.size], [0, 0])
+  state.isAway = false
+  assert.deepEqual(await webhookMessages.save!([row(2, 5)], ports, []), [{ kind: 'done' }])
 })

@@ -61,8 +61,9 @@ export async function runWorker(worker: AnyWorker, ports: unknown, frame: Frame)
   const checkpointing = worker.checkpoint && createCheckpointing(worker, ports, frame)
   const handle = createBatchHandler(worker, ports, frame, producer)
   const delayMs = frame.delayOf(worker.consumes)
-  // A check may wait for long, and a checkpoint goes by partition: these keep to themselves.
-  const together = delayMs === undefined && !checkpointing ? takeTurns(handle) : undefined
+  // A check may wait for long; a checkpoint, and what is postponed, go by partition: these keep to themselves.
+  const isAlone = delayMs !== undefined || checkpointing !== undefined || worker.postpones === true
+  const together = isAlone ? undefined : takeTurns(handle)
   const alone = (batch: RecordBatch) => handle([batch], () => {})
   const onBatch = checkpointing
     ? (batch: RecordBatch) => checkpointing.around(batch, alone)
@@ -72,6 +73,7 @@ export async function runWorker(worker: AnyWorker, ports: unknown, frame: Frame)
     topics: [fullName(frame.prefix, worker.consumes)],
     onBatch: (batch) => alive(batch, () => onBatch(batch)),
     ...(delayMs === undefined ? {} : { delayMs }),
+    recordsAtOnce: worker.postpones ? worker.eventsAtOnce : undefined,
     // What is flushed or falls due later is in no hurry.
     relaxed: delayMs !== undefined || worker.checkpoint !== undefined,
     ...(checkpointing?.options ?? {}),

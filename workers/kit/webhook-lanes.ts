@@ -7,8 +7,10 @@ import type { EventPlace, EventSink, WaitingEvent, WebhookEvent, WebhookQueue } 
 export interface WebhookPorts {
   readonly eventSink: EventSink
   readonly webhookQueue: WebhookQueue
-  /** Rounds after which an event is given up. */
+  /** Rounds after which an event that is not taken is given up. */
   readonly webhookRetries: number
+  /** Age at which an event is given up whose address takes nothing, ms. */
+  readonly webhookMaxAge_ms: number
   /** ms */
   now(): number
 }
@@ -16,6 +18,8 @@ export interface WebhookPorts {
 /** An event, and the rounds that it has failed in. */
 export interface WebhookItem extends WebhookEvent {
   readonly rounds: number
+  /** ms, when it came to its topic. */
+  readonly appended: number
   /** It comes from a delay topic: it counts only while it is known to wait. */
   readonly again: boolean
 }
@@ -92,20 +96,28 @@ function createLane(before: readonly WaitingEvent[]) {
   }
 }
 
+/** Whether an event has waited for its address for too long. */
+export const isTooOld = ({ appended }: WebhookItem, { webhookMaxAge_ms, now }: WebhookPorts): boolean =>
+  now() - appended > webhookMaxAge_ms
+
 async function tryItem(
   item: WebhookItem,
   queue: ReturnType<typeof createLane>,
-  { eventSink, webhookRetries, now }: WebhookPorts,
+  ports: WebhookPorts,
   until: number,
 ): Promise<WebhookOutcome> {
+  const { eventSink, webhookRetries, now } = ports
   const { rounds } = item
   // Another copy of it was taken meanwhile. One that had been given up is back from the dead letters.
-  if (item.again && rounds < webhookRetries && !queue.has(item.position)) return { kind: 'done' }
+  const wasGivenUp = rounds >= webhookRetries || isTooOld(item, ports)
+  if (item.again && !wasGivenUp && !queue.has(item.position)) return { kind: 'done' }
   const ahead = queue.ahead(item.position)
   if (ahead !== undefined) return { kind: 'waits', rounds, tier: Math.max(1, ahead.rounds) }
   if (now() > until) return { kind: 'waits', rounds, tier: Math.max(1, rounds) }
-  const reason = await eventSink.post(item)
-  if (reason === undefined) return { kind: 'done' }
-  if (rounds >= webhookRetries) return { kind: 'given-up', reason: `the webhook: ${reason}` }
+  const posted = await eventSink.post(item)
+  if (posted.outcome === 'taken') return { kind: 'done' }
+  // An address that is away says nothing of this event: what counts is for how long.
+  const isGivenUp = posted.outcome === 'away' ? isTooOld(item, ports) : rounds >= webhookRetries
+  if (isGivenUp) return { kind: 'given-up', reason: `the webhook: ${posted.reason}` }
   return { kind: 'waits', rounds: rounds + 1, tier: rounds + 1 }
 }

@@ -1,9 +1,16 @@
 /** Workers that tell the business over HTTP what lies on a topic, and try again what was not taken. */
 import type { coffeechat } from '../../proto/index.js'
+import { Postponed } from '../../schemas/bus.js'
 import { type AnyTopic, type EventOf, type Topic, topics } from '../../schemas/topics.js'
 import type { WebhookKind } from '../../schemas/webhook-settings.js'
 import type { WebhookEvent } from '../ports/webhooks.js'
-import { postInLanes, type WebhookItem, type WebhookOutcome, type WebhookPorts } from './webhook-lanes.js'
+import {
+  isTooOld,
+  postInLanes,
+  type WebhookItem,
+  type WebhookOutcome,
+  type WebhookPorts,
+} from './webhook-lanes.js'
 import { defineWorker, type EmitOf, type Place, save } from './worker.js'
 
 type Retry = coffeechat.event.IWebhookRetry
@@ -47,13 +54,27 @@ export function webhookWorker<T extends AnyTopic>(
     consumes: consumes as Topic<string, unknown>,
     produces: retryTopics,
     eventsAtOnce,
+    postpones: true,
     decide: (event, _: undefined, place: Place) => [
       save(itemOf(consumes, describe(event as EventOf<T>), place)),
     ],
-    save: (rows: readonly WebhookItem[], ports: WebhookPorts) => postInLanes(rows, ports),
+    save: (rows: readonly WebhookItem[], ports: WebhookPorts) =>
+      rows.some(({ kind }) => ports.eventSink.isAway(kind))
+        ? heldBack(rows, ports)
+        : postInLanes(rows, ports),
     saved,
     givenUp,
   })
+}
+
+/**
+ * While their address takes nothing, events stay where they are, on their topic: that costs nothing, keeps their order,
+ * and holds up no other address. They are given up by age.
+ * @throws Postponed while one of them is young enough
+ */
+async function heldBack(rows: readonly WebhookItem[], ports: WebhookPorts): Promise<WebhookOutcome[]> {
+  if (!rows.every((row) => isTooOld(row, ports))) throw new Postponed('the webhook takes nothing at present')
+  return rows.map(() => ({ kind: 'given-up', reason: 'the webhook: its address took nothing for too long' }))
 }
 
 /** A worker that tries again what one of the delay topics hands over. */
@@ -63,9 +84,14 @@ export const webhookRetryWorker = (name: string, consumes: RetryTopic) =>
     consumes: consumes as Topic<string, Retry>,
     produces: retryTopics,
     eventsAtOnce,
-    decide: ({ event_id, kind, lane, position, body, rounds }: Retry, _: undefined, { trace }: Place) => [
-      save<WebhookItem>({ event_id, kind, lane, position, body, rounds, again: true, trace }),
-    ],
+    decide(event: Retry, _: undefined, place: Place) {
+      const { event_id, kind, lane, position, body, rounds } = event
+      const appended = event.appended ?? place.appended
+      const { trace } = place
+      return [
+        save<WebhookItem>({ event_id, kind, lane, position, body, rounds, appended, again: true, trace }),
+      ]
+    },
     save: (rows: readonly WebhookItem[], ports: WebhookPorts) => postInLanes(rows, ports),
     saved,
     givenUp,
@@ -85,14 +111,14 @@ function itemOf(
     body: JSON.stringify({ event_id: id, event, time, data }),
     trace: place.trace,
   }
-  return { ...told, rounds: 0, again: false }
+  return { ...told, rounds: 0, appended: place.appended, again: false }
 }
 
 const givenUp = (_: WebhookItem, outcome: WebhookOutcome): string | undefined =>
   outcome.kind === 'given-up' ? outcome.reason : undefined
 
 function saved(
-  { event_id, kind, lane, position, body }: WebhookItem,
+  { event_id, kind, lane, position, body, appended }: WebhookItem,
   outcome: WebhookOutcome,
 ): EmitOf<RetryTopic>[] {
   if (outcome.kind !== 'waits') return []
@@ -102,7 +128,7 @@ function saved(
     {
       kind: 'emit',
       topic,
-      event: { event_id, kind, lane, position, body, rounds: outcome.rounds },
+      event: { event_id, kind, lane, position, body, appended, rounds: outcome.rounds },
     } as EmitOf<RetryTopic>,
   ]
 }

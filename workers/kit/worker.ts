@@ -68,6 +68,8 @@ export interface WorkerDefinition<
   readonly consumes: Consumed
   /** Larger batches are handled in slices of so many events, each published before the next: where answers are long. */
   readonly eventsAtOnce?: number
+  /** `save` may throw Postponed: batches are of one partition, and no larger than `eventsAtOnce`. */
+  readonly postpones?: true
   readonly produces: readonly Produced[]
   /** The only await before deciding: one read for the whole batch. */
   readonly load?: (

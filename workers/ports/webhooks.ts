@@ -48,9 +48,16 @@ export interface WebhookEvent {
   readonly trace?: Trace | undefined
 }
 
+/** What became of a post. `away`: nothing was posted, since the address takes nothing at present. */
+export type Posted =
+  | { readonly outcome: 'taken' }
+  | { readonly outcome: 'not-taken' | 'away'; readonly reason: string }
+
 export interface EventSink {
-  /** Resolves with undefined when the business has taken it, else with why not. Never rejects. */
-  post(event: WebhookEvent): Promise<string | undefined>
+  /** Never rejects. */
+  post(event: WebhookEvent): Promise<Posted>
+  /** Whether events of this kind have an address that takes nothing at present, and is not due to be tried again. */
+  isAway(kind: string): boolean
 }
 
 /** Names an event on its way. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createAdmin } from '../../../infra/kafka/admin.js'
-import type { RecordBatch } from '../../../schemas/bus.js'
+import { Postponed, type RecordBatch } from '../../../schemas/bus.js'
 import { fetch, startTcpProxy } from '../../helpers/tcp-proxy.js'
 import {
   broker,
@@ -128,6 +128,33 @@ test('a failing handler gets the same batch again, nothing is committed, and the
     ['the database is away'],
   )
   await until('it is committed', async () => (await committed(group, topic)).get(0) === 3)
+})
+
+test('what is postponed comes again one by one, is no failure, and holds up nothing but itself', async (t) => {
+  const log = keepingLog()
+  let failures = 0
+  const observer = { sent() {}, sendFailed() {}, batchFailed: () => void failures++ }
+  const bus = await openBus(t, { log, observer })
+  const topic = await makeTopic(t, bus)
+  const producer = await bus.producer('test')
+  await producer.publish(Array.from({ length: 9 }, (_, at) => record(topic, 'k', String(at))))
+  const handed: string[] = []
+  let isAway = true
+  const { consumer } = await collect(bus, topic, {
+    recordsAtOnce: 4,
+    onBatch: async ({ records }) => {
+      handed.push(records.map(({ value }) => value.toString()).join(''))
+      if (isAway) throw new Postponed('away')
+    },
+  })
+  await until('it is asked twice', () => handed.length >= 2)
+  assert.deepEqual(handed.slice(0, 2), ['0', '0'])
+  isAway = false
+  await until('all are handled', () => handed.at(-1)?.endsWith('8') === true)
+  assert.deepEqual(handed.slice(handed.lastIndexOf('0')), ['0', '12', '3456', '78'])
+  assert.equal(failures, 0)
+  assert.ok(log.lines.every(({ level }) => level !== 'error'))
+  await consumer.stop()
 })
 
 test('nothing is lost or repeated while members come and go', async (t) => {

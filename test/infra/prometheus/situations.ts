@@ -28,6 +28,19 @@ const notifications = (pending: number, sent: number): Series =>
     ['coffeechat_push_notifications_total{provider="apns", outcome="suppressed"}', 1_000],
   )
 
+const posts = (notTaken: number, taken: number, notCalled = 0): Series =>
+  perMinute(
+    ['coffeechat_webhook_events_total{kind="message", outcome="not-taken"}', notTaken],
+    ['coffeechat_webhook_events_total{kind="message", outcome="taken"}', taken],
+    ['coffeechat_webhook_events_total{kind="message", outcome="not-called"}', notCalled],
+  )
+
+const verdicts = (none: number, allow: number): Series =>
+  perMinute(
+    ['coffeechat_webhook_before_send_total{verdict="no-answer"}', none],
+    ['coffeechat_webhook_before_send_total{verdict="allow"}', allow],
+  )
+
 const logins = (refused: number, accepted: number): Series =>
   perMinute(
     ['coffeechat_logins_total{outcome="refused"}', refused],
@@ -80,7 +93,10 @@ export const situations: Readonly<Record<string, Situation>> = {
   },
   ConsumerLag: {
     ill: { 'coffeechat_bus_lag_records{group="delivery"}': '9000x60' },
-    well: { 'coffeechat_bus_lag_records{group="delivery-check-60s"}': '9000x60' },
+    well: {
+      'coffeechat_bus_lag_records{group="delivery-check-60s"}': '9000x60',
+      'coffeechat_bus_lag_records{group="webhook-messages"}': '9000x60',
+    },
   },
   ConsumerStuck: {
     ill: {
@@ -105,6 +121,8 @@ export const situations: Readonly<Record<string, Situation>> = {
     well: { 'coffeechat_dead_letters_total{worker="delivery"}': '7x60' },
   },
   PushesFail: { ill: notifications(30, 70), well: notifications(1, 99) },
+  WebhooksFail: { ill: posts(1, 0, 20), well: posts(1, 99, 50) },
+  BeforeSendSilent: { ill: verdicts(20, 80), well: verdicts(1, 99) },
   LoginsRefused: { ill: logins(100, 10), well: logins(5, 1) },
   ConnectionsLost: {
     ill: { 'coffeechat_connections{}': '1000x56 500x4' },

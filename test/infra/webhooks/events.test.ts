@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test'
 import { createEventSink, type EventSinkSettings } from '../../../infra/webhooks/events.js'
 import { type Hook, type Respond, startHook } from '../../helpers/hook.js'
 import { silentLog } from '../../helpers/log.js'
+import { conditionHolds } from '../../helpers/wait.js'
 
 const told = (event_id: string, kind = 'message') => ({
   event_id,
@@ -49,7 +50,8 @@ for (const [title, respond, reason] of answers)
       timeout_ms: reason === 'TimeoutError' ? 300 : 10_000,
       observe: (_, outcome) => void seen.push(outcome),
     })
-    assert.equal(await sink.post(told('e')), reason)
+    const outcome = reason === undefined ? taken : { outcome: 'not-taken', reason }
+    assert.deepEqual(await sink.post(told('e')), outcome)
     assert.deepEqual(seen, [reason === undefined ? 'taken' : 'not-taken'])
     assert.deepEqual(
       hook.told.map(({ key, signed }) => [key, signed]),
@@ -61,26 +63,47 @@ for (const [title, respond, reason] of answers)
 test('a redirect leads us nowhere', async (t) => {
   const inside = await webhook(t)
   const hook = await webhook(t, (_, response) => void response.writeHead(307, { location: inside.url }).end())
-  assert.equal(await sinkTo(hook).post(told('e')), 'HTTP 307')
+  assert.deepEqual(await sinkTo(hook).post(told('e')), { outcome: 'not-taken', reason: 'HTTP 307' })
   assert.equal(inside.told.length, 0)
 })
 
+const taken = { outcome: 'taken' }
+const notTaken = { outcome: 'not-taken', reason: 'HTTP 500' }
+const away = { outcome: 'away', reason: 'not called: its address takes nothing at present' }
+const broken: Respond = (_, response) => void response.writeHead(500).end()
+
 test('a dead address is left alone for a while, and keeps us from no other', async (t) => {
-  const dead = await webhook(t, (_, response) => void response.writeHead(500).end())
+  const dead = await webhook(t, broken)
   const alive = await webhook(t)
   const addressFor = (kind: string) => (kind === 'presence' ? dead.url : alive.url)
-  const sink = sinkTo(alive, { addressFor, failuresBeforeRest: 2, rest_ms: 60_000 })
-  const reasons = []
-  for (let at = 0; at < 4; at++) reasons.push(await sink.post(told(`p${at}`, 'presence')))
-  assert.deepEqual(reasons.slice(2), Array(2).fill('not called: it failed a moment ago'))
+  const rest_ms = { first: 60_000, most: 60_000 }
+  const sink = sinkTo(alive, { addressFor, failuresBeforeRest: 2, rest_ms })
+  const outcomes = []
+  for (let at = 0; at < 4; at++) outcomes.push(await sink.post(told(`p${at}`, 'presence')))
+  assert.deepEqual(outcomes, [notTaken, notTaken, away, away])
   assert.equal(dead.told.length, 2)
-  assert.equal(await sink.post(told('m')), undefined)
+  assert.deepEqual([sink.isAway('presence'), sink.isAway('message')], [true, false])
+  assert.deepEqual(await sink.post(told('m')), taken)
+})
+
+test('after its rest one event is posted, whoever else would; once it is taken all are posted again', async (t) => {
+  const hook = await webhook(t, broken)
+  const sink = sinkTo(hook, { failuresBeforeRest: 2, rest_ms: { first: 100, most: 200 } })
+  await Promise.all([sink.post(told('a')), sink.post(told('b'))])
+  await conditionHolds('its rest is over', () => !sink.isAway('message'))
+  const tries = await Promise.all(['c', 'd', 'e'].map((id) => sink.post(told(id))))
+  assert.deepEqual(tries, [notTaken, away, away])
+  hook.respond = (_, response) => void response.end()
+  await conditionHolds('its rest is over', () => !sink.isAway('message'))
+  assert.deepEqual(await sink.post(told('c')), taken)
+  assert.deepEqual(await Promise.all(['d', 'e'].map((id) => sink.post(told(id)))), [taken, taken])
+  assert.equal(hook.told.length, 6)
 })
 
 test('what is told to nobody counts as taken', async (t) => {
   const hook = await webhook(t)
   const sink = sinkTo(hook, { addressFor: () => undefined })
-  assert.equal(await sink.post(told('e')), undefined)
+  assert.deepEqual(await sink.post(told('e')), taken)
   assert.equal(hook.told.length, 0)
 })
 
