@@ -13,12 +13,13 @@ import { createMetrics, type ProcessMetrics } from './infra/metrics/metrics.js'
 import { type OpsServer, startOpsServer } from './infra/metrics/ops-server.js'
 import { createPartChecks } from './infra/metrics/parts.js'
 import { readPageFiles } from './infra/page-files.js'
-import { isEventFault, isTooMuch } from './infra/postgres/errors.js'
+import { isEventFault, isTooMuch, remedyOf } from './infra/postgres/errors.js'
 import { createUnusedFiles } from './infra/postgres/files.js'
 import { createPool } from './infra/postgres/pool.js'
 import { createPushAging } from './infra/postgres/pushes.js'
 import { createRetention } from './infra/postgres/retention.js'
 import { createRedis } from './infra/redis/client.js'
+import { watchClock } from './infra/redis/clock.js'
 import { createWorkerHealth, startHeartbeats } from './infra/redis/heartbeats.js'
 import { redisKeys } from './infra/redis/keys.js'
 import { createEndedGates, createGateDirectory, createGateLease, nextEpoch } from './infra/redis/lease.js'
@@ -96,6 +97,7 @@ const workerFrame = (config: Config, { bus }: Outside, metrics: ProcessMetrics, 
   log,
   isEventFault,
   isTooMuch,
+  remedyOf,
   schedule: createSchedule(log),
   ackFlushCron: config.ACK_FLUSH_CRON,
   delayOf: (topic) => topicDelay(config, topic),
@@ -265,6 +267,8 @@ export async function startProcess(
     ...(pool === undefined ? {} : { database: async () => (await pool.query('SELECT 1')).rowCount === 1 }),
     log,
   })
+  const clock = watchClock(redis, log)
+  metrics.gauge('clock_ahead_ms', clock.ahead)
   const isReady = () => !stopping && parts.every((part) => part.isReady()) && (gateway?.isReady() ?? true)
   let stopping = false
   life.isReady = isReady
@@ -281,6 +285,7 @@ export async function startProcess(
       // Gateways count on others of its roles before it leaves them.
       await heartbeats.stop()
       await Promise.all(parts.map((part) => part.stop()))
+      clock.stop()
       await ops?.stop()
       await bus.close()
       await pool?.end()

@@ -1,5 +1,6 @@
 /** The operator's commands: `node dist/ops.js topics`, or `npm run ops -- topics` in a checkout. */
 import { resolve } from 'node:path'
+import { examineDisks } from './infra/files/room.js'
 import { createBus } from './infra/kafka/bus.js'
 import { createInspection } from './infra/kafka/inspection.js'
 import { localFilePath, readLocalFile } from './infra/local/folder.js'
@@ -140,6 +141,7 @@ async function runDoctor(env: NodeJS.ProcessEnv): Promise<Report> {
     },
     database: () => examineDatabase(databaseAddress(config)),
     redis: () => examineRedis(redisAddress(config), config.TOPIC_PREFIX, quiet),
+    disks: () => examineDisks(config),
     connect: reach,
     expectedTopics: allTopics(config),
     endpoints: endpointsOf(config),

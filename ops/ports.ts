@@ -78,6 +78,16 @@ export interface RestoredDatabase {
   renumber(): Promise<number>
 }
 
+/** A disk that our processes write to. */
+export interface DiskFacts {
+  /** That names the folder. */
+  readonly setting: string
+  readonly folder: string
+  /** For whoever has no special rights. */
+  readonly free_bytes: number
+  readonly total_bytes: number
+}
+
 export interface RedisFacts {
   readonly version: string
   /** How far its clock is before ours, ms. */

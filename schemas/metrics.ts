@@ -137,6 +137,10 @@ export const metrics = {
   database_connections: gauge('workers', 'connections to PostgreSQL, busy or idle', ['state']),
   database_waiting: gauge('workers', 'statements that wait for a connection'),
   redis_connected: gauge('every process', '1 while Redis is connected'),
+  clock_ahead_ms: gauge(
+    'every process',
+    'how far this machine’s clock is before that of Redis; negative: behind',
+  ),
   role_ready: gauge('every process', '1 while the role has its partitions and works', ['role']),
   build: gauge('every process', 'always 1; names the release', ['version', 'node']),
 } as const

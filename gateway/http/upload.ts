@@ -39,11 +39,12 @@ export function plainName(given: string | undefined): string | null {
   return name === '' || /^\.+$/.test(name) ? null : name
 }
 
+const isUploaders = (error: unknown): boolean =>
+  error instanceof Fault || (error as { statusCode?: number }).statusCode !== undefined
+
 /** A form that ends too early, or is none, is its sender's fault; the parser does not say so itself. */
 const unreadable = (error: unknown): unknown =>
-  error instanceof Fault || (error as { statusCode?: number }).statusCode !== undefined
-    ? error
-    : badRequest(`the form cannot be read: ${(error as Error).message}`, 'file')
+  isUploaders(error) ? error : badRequest(`the form cannot be read: ${(error as Error).message}`, 'file')
 
 /** What the uploader still has to send; where nothing comes of it, the connection ends, and so does the waiting. */
 function expected<T>({ raw }: FastifyRequest, coming: Promise<T>): Promise<T> {
@@ -120,7 +121,8 @@ export async function openUpload(
       }
       if (part?.file.truncated) throw tooLarge(limits.fileSize)
     } catch (error) {
-      failure = error
+      // Where the store fails, its error is thrown in here too.
+      if (isUploaders(error)) failure = error
       throw error
     }
   }

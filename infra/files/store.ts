@@ -1,16 +1,15 @@
 /** The file store that the settings choose. */
-import { join } from 'node:path'
 import type { FileStore, GateFiles } from '../../gateway/ports.js'
 import type { Config } from '../../schemas/config.js'
 import type { Logger } from '../../schemas/log.js'
 import { createAddressSigner } from './address-signer.js'
 import { createFolderStore } from './folder.js'
+import { filesFolder } from './room.js'
 import { createThumbnails } from './thumbnails.js'
 
 /** The SDK of S3 is loaded only where it is used: it is large. */
 export async function createFileStore(config: Config): Promise<FileStore> {
-  if (config.FILE_STORE === 'folder')
-    return createFolderStore(config.FILE_DIR ?? join(config.DATA_DIR, 'files'))
+  if (config.FILE_STORE === 'folder') return createFolderStore(filesFolder(config))
   const { createS3Store } = await import('./s3.js')
   const { S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = config
   return createS3Store({

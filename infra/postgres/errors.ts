@@ -31,3 +31,13 @@ export const isMissingDatabase = (error: unknown): boolean => sqlState(error) ==
 /** Somebody else has just created it: seen before the insert into the catalogue, or by its unique index. */
 export const isDuplicateDatabase = (error: unknown): boolean =>
   sqlState(error) === '42P04' || isUniqueViolation(error)
+
+const remedies: Readonly<Record<string, string>> = {
+  '53100':
+    "PostgreSQL's disk is full: make room there or add to it. Until then senders hear SERVER_BUSY and nothing acked is lost; it goes on by itself",
+  '53300': 'PostgreSQL takes no more connections: lower DATABASE_POOL, or raise max_connections',
+  '25006': 'PostgreSQL is read-only: DATABASE_URL leads to a standby',
+}
+
+/** What an operator has to do about it, in one sentence; undefined where the error speaks for itself. */
+export const remedyOf = (error: unknown): string | undefined => remedies[sqlState(error)]

@@ -3,6 +3,7 @@ import type { RedisFacts } from '../../ops/ports.js'
 import type { Logger } from '../../schemas/log.js'
 import type { RedisAddress } from '../../schemas/redis-settings.js'
 import { createRedis } from './client.js'
+import { redisAhead } from './clock.js'
 import { redisKeys } from './keys.js'
 import { createGateDirectory } from './lease.js'
 
@@ -21,13 +22,11 @@ export async function examineRedis(address: RedisAddress, prefix: string, log: L
   })
   try {
     const info = await redis.info()
-    const asked = Date.now()
-    const [seconds, microseconds] = await redis.time()
-    const answered = Date.now()
+    const ahead_ms = await redisAhead(redis)
     const live = await createGateDirectory({ redis, keys: redisKeys(prefix) }).live()
     return {
       version: field(info, 'redis_version'),
-      ahead_ms: Number(seconds) * 1_000 + Number(microseconds) / 1_000 - (asked + answered) / 2,
+      ahead_ms,
       evictionPolicy: field(info, 'maxmemory_policy'),
       maxMemoryBytes: Number(field(info, 'maxmemory')),
       liveGates: live.length,

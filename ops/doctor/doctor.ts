@@ -2,9 +2,10 @@
 import { BusRefused, type TopicSettings } from '../../schemas/bus.js'
 import type { Config } from '../../schemas/config.js'
 import type { Operation } from '../consumer-groups.js'
-import type { DatabaseFacts, RedisFacts } from '../ports.js'
+import type { DatabaseFacts, DiskFacts, RedisFacts } from '../ports.js'
 import { plural, type Report } from '../report.js'
 import { lagOf } from '../topic-lag.js'
+import { diskFinding } from './disk.js'
 import { type Finding, ok, wrong } from './finding.js'
 import { groupFindings } from './groups.js'
 import { brokerFindings, databaseFindings, type Probe, redisFindings } from './parts.js'
@@ -24,6 +25,8 @@ export interface DoctorPorts {
   probe(operation: Operation): Promise<Probe>
   database(): Promise<DatabaseFacts>
   redis(): Promise<RedisFacts>
+  /** Where this machine's processes write files. */
+  disks(): Promise<readonly DiskFacts[]>
   /** Resolves when something listens there. */
   connect(url: string): Promise<void>
   /** Every topic that there should be. */
@@ -42,6 +45,7 @@ export async function doctor(env: NodeJS.ProcessEnv, config: Config, ports: Doct
       databaseFindings(await ports.database()),
     ),
     examine('redis', 'is REDIS_URL right, and is Redis up?', async () => redisFindings(await ports.redis())),
+    examine('disk', 'may this user see that folder?', async () => (await ports.disks()).map(diskFinding)),
     ...ports.endpoints.map(({ setting, url }) => endpoint(setting, url, ports)),
   ])
   return reportOf(found.flat())

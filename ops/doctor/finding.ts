@@ -1,7 +1,7 @@
 /** What the doctor says of one thing: well, doubtful, or wrong, and then what to do. */
 
 export interface Finding {
-  /** config, brokers, topics, groups, database, redis, clock, providers */
+  /** config, brokers, topics, groups, database, redis, clock, disk, providers */
   readonly part: string
   readonly verdict: 'ok' | 'doubtful' | 'wrong'
   readonly says: string

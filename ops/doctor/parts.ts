@@ -1,18 +1,16 @@
 /** Brokers, database, Redis, providers, and whether all go by the same time. */
+import { clockRemedy, clockSkew_ms, saysClock } from '../../schemas/clock.js'
 import type { DatabaseFacts, RedisFacts } from '../ports.js'
 import { plural } from '../report.js'
 import { doubtful, type Finding, ok, wrong } from './finding.js'
 
-/** Leases, delays and the age of messages are told by clocks of different machines, ms. */
-const skew_ms = { doubtful: 500, wrong: 5_000 }
-
 /** @param ahead_ms how far that clock is before ours */
 export function clockFinding(whose: string, ahead_ms: number): Finding {
-  const rounded = Math.round(ahead_ms)
-  const says = `the clock of ${whose} is ${Math.abs(rounded)} ms ${rounded < 0 ? 'behind' : 'ahead of'} this machine's`
-  const remedy = 'let every machine take its time from the same NTP servers'
-  if (Math.abs(ahead_ms) >= skew_ms.wrong) return wrong('clock', says, remedy)
-  return Math.abs(ahead_ms) >= skew_ms.doubtful ? doubtful('clock', says, remedy) : ok('clock', says)
+  const says = saysClock(whose, ahead_ms, "this machine's")
+  if (Math.abs(ahead_ms) >= clockSkew_ms.wrong) return wrong('clock', says, clockRemedy)
+  return Math.abs(ahead_ms) >= clockSkew_ms.doubtful
+    ? doubtful('clock', says, clockRemedy)
+    : ok('clock', says)
 }
 
 /** What is to be said of a database that answers. */

@@ -34,6 +34,8 @@ export interface Correspondent {
   send(to: number, text: string): void
   /** Messages that are acked OK. */
   acked(): number
+  /** How often it heard SERVER_BUSY. */
+  busy(): number
   /** Messages that are not acked yet. */
   waiting(): number
   /** Gives up, for good, those of the messages now in flight that are chosen; returns how many. */
@@ -58,6 +60,7 @@ interface State {
   readonly journals: Journal[]
   device: Device | undefined
   acked: number
+  busy: number
   logins: number
   isAway: boolean
   stopped: boolean
@@ -78,6 +81,7 @@ async function onAck(state: State, { msg_id, res_code }: BodyOf<'MSG_DATA_ACK'>)
   const letter = state.flying.get(msg_id)
   if (letter === undefined) return // a late answer, after one that said the same
   if (res_code === CIM.Def.CIMResCode.kCIM_RES_CODE_SERVER_BUSY) {
+    state.busy++
     const { device } = state
     await pause(again_ms)
     if (state.flying.has(msg_id) && state.device === device && device?.isClosed() === false)
@@ -132,6 +136,7 @@ export function createCorrespondent(options: CorrespondentOptions): Corresponden
     journals: [],
     device: undefined,
     acked: 0,
+    busy: 0,
     logins: 0,
     isAway: false,
     stopped: false,
@@ -146,6 +151,7 @@ export function createCorrespondent(options: CorrespondentOptions): Corresponden
       fill(state)
     },
     acked: () => state.acked,
+    busy: () => state.busy,
     waiting: () => state.queue.length + state.flying.size,
     abandon(choose) {
       const given = [...state.flying.keys()].filter(choose)

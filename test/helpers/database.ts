@@ -55,15 +55,16 @@ async function ensureTemplate(client: pg.Client, url: string): Promise<string> {
 
 /**
  * A migrated, empty database.
+ * @param tablespace of the server, where it lies
  * @throws Error where TEST_DATABASE_URL is not set: `npm test` sets it
  */
-export async function freshDatabase(): Promise<FreshDatabase> {
+export async function freshDatabase(tablespace = 'pg_default'): Promise<FreshDatabase> {
   const url = process.env.TEST_DATABASE_URL
   if (!url) throw new Error('TEST_DATABASE_URL is not set: run npm test')
   const name = `im_test_${process.pid}_${randomBytes(4).toString('hex')}`
   await withServer(url, async (client) => {
     const template = await ensureTemplate(client, url)
-    await client.query(`CREATE DATABASE ${name} TEMPLATE ${template}`)
+    await client.query(`CREATE DATABASE ${name} TEMPLATE ${template} TABLESPACE ${tablespace}`)
   })
   return {
     url: withName(url, name),

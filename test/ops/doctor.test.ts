@@ -1,6 +1,7 @@
 /** What the doctor says of what it finds, by tables. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { diskFinding } from '../../ops/doctor/disk.js'
 import { reportOf } from '../../ops/doctor/doctor.js'
 import type { Finding } from '../../ops/doctor/finding.js'
 import { groupFindings } from '../../ops/doctor/groups.js'
@@ -130,6 +131,23 @@ test('database: what has not run, what is not ours, and too few connections', ()
     /wrong: .*another release/,
   )
   assert.match(bad(databaseFindings({ ...database, connections: 90 }))[0]!, /doubtful: nearly all/)
+})
+
+test('disks: little room is doubtful, none is wrong, by size and by share; a small disk that is empty is well', () => {
+  const [mebibyte, gibibyte] = [2 ** 20, 2 ** 30]
+  const verdicts = [
+    [50 * gibibyte, 100 * gibibyte],
+    [4 * gibibyte, 100 * gibibyte],
+    [900 * mebibyte, 10 * gibibyte],
+    [0.5 * gibibyte, 100 * gibibyte],
+    [100 * mebibyte, 1 * gibibyte],
+    [60 * mebibyte, 64 * mebibyte],
+    [0, 64 * mebibyte],
+  ].map(
+    ([free_bytes = 0, total_bytes = 0]) =>
+      diskFinding({ setting: 'FILE_DIR', folder: '/files', free_bytes, total_bytes }).verdict,
+  )
+  assert.deepEqual(verdicts, ['ok', 'doubtful', 'doubtful', 'wrong', 'wrong', 'ok', 'wrong'])
 })
 
 const redis = { version: '7', ahead_ms: 0, evictionPolicy: 'noeviction', maxMemoryBytes: 0, liveGates: 1 }

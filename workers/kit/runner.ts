@@ -23,6 +23,8 @@ export interface Frame extends RecordStyle {
   readonly isEventFault: (error: unknown) => boolean
   /** The batch was too much for one step (a statement timeout): half of it may pass. */
   readonly isTooMuch: (error: unknown) => boolean
+  /** What an operator has to do about an error of the world. */
+  readonly remedyOf?: (error: unknown) => string | undefined
   /** Runs `job` by a cron expression; answers how to stop it. */
   readonly schedule: (cron: string, job: () => Promise<void>) => () => void
   readonly ackFlushCron: string
@@ -71,7 +73,7 @@ export async function runWorker(worker: AnyWorker, ports: unknown, frame: Frame)
   const consumer: Consumer = await frame.bus.consumer({
     group: worker.name,
     topics: [fullName(frame.prefix, worker.consumes)],
-    onBatch: (batch) => alive(batch, () => onBatch(batch)),
+    onBatch: (batch) => alive(batch, () => onBatch(batch)).catch(withRemedy(frame)),
     ...(delayMs === undefined ? {} : { delayMs }),
     recordsAtOnce: worker.postpones ? worker.eventsAtOnce : undefined,
     // What is flushed or falls due later is in no hurry.
@@ -132,6 +134,14 @@ function createBatchHandler(worker: AnyWorker, ports: unknown, frame: Frame, pro
     })
   }
 }
+
+/** Says what is to be done, where that is known: the adapter logs an error once, and again when it says something else. */
+const withRemedy =
+  ({ remedyOf }: Frame) =>
+  (error: unknown): never => {
+    const remedy = remedyOf?.(error)
+    throw remedy === undefined ? error : new Error(remedy, { cause: error })
+  }
 
 const heartbeatEvery_ms = 1_500
 

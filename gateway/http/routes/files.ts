@@ -12,7 +12,7 @@ import {
 } from '../../../schemas/files.js'
 import { requireSelf } from '../access.js'
 import { type Served, serve } from '../download.js'
-import { badRequest, Fault, serverBusy } from '../faults.js'
+import { badRequest, errorSchema, Fault, serverBusy } from '../faults.js'
 import { beforeVerb, userId } from '../fields.js'
 import { type Api, failures, type Rest } from '../rest.js'
 import { createSignedAddresses } from '../signed-addresses.js'
@@ -77,9 +77,21 @@ function uploaderOf({ caller }: FastifyRequest, named: number | undefined): numb
   return uploader
 }
 
+/** The disk of the folder, or the quota of its owner there. */
+const isFull = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')
+
 /** What is not the caller's fault is the store's: nobody can say how long that lasts. */
-function storeFault(error: unknown, request: FastifyRequest, { log }: Rest['context']): Fault {
+function storeFault(error: unknown, request: FastifyRequest, { log, config }: Rest['context']): Fault {
   if (error instanceof Fault) return error
+  if (isFull(error)) {
+    const setting = config.FILE_DIR === undefined ? 'DATA_DIR' : 'FILE_DIR'
+    log.error(
+      { error, request_id: request.id },
+      `the disk of ${setting} is full: make room there or add to it; uploads are answered with 507 until then`,
+    )
+    return new Fault(507, 'NO_SPACE', 'there is no room for files: try again later', { retryAfter_s: 60 })
+  }
   log.warn({ error, request_id: request.id }, 'the file store failed')
   return serverBusy()
 }
@@ -119,7 +131,7 @@ function uploadRoute(api: Api, rest: Rest): void {
       schema: {
         ...about('Upload a file, as the field `file` of a form; a message names it by its url'),
         querystring: z.object({ user_id: userId.optional().describe('whose file it is, with an API key') }),
-        response: { 201: fileSchema, ...failures },
+        response: { 201: fileSchema, 507: errorSchema, ...failures },
       },
     },
     async (request, reply) => {

@@ -64,6 +64,10 @@ export const situations: Readonly<Record<string, Situation>> = {
     ill: { 'coffeechat_lease_held{}': '1x50 0x10' },
     well: { 'coffeechat_lease_held{}': '1x60' },
   },
+  ClockWrong: {
+    ill: { 'coffeechat_clock_ahead_ms{}': '-300000x60' },
+    well: { 'coffeechat_clock_ahead_ms{}': '4000x60' },
+  },
   RedisAway: {
     ill: { 'coffeechat_redis_connected{}': '1x50 0x10' },
     well: { 'coffeechat_redis_connected{}': '1x60' },
