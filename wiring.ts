@@ -145,7 +145,7 @@ export function workerPorts(
     store: createMessageStore(pool, config.STRANGER_POLICY),
     fanout: createGroupFanout(pool),
     messages: createMessageReader(pool),
-    acks: createAckStore(pool),
+    acks: createAckStore(pool, config.RECEIPTS_DELIVERED),
     devices: forgettingPhones(createDeviceStore(pool), delivery.phones),
     failures: createLoginFailures({ redis, keys }),
     users: createUserDirectory(pool),

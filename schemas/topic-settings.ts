@@ -1,5 +1,5 @@
 /** Settings of the topics that businesses read (docs/topics.md). Part of config.ts. */
-import type { z } from 'zod'
+import { z } from 'zod'
 import { list, setting } from './setting.js'
 import { type AnyTopic, type RecordStyle, topics } from './topics.js'
 
@@ -19,6 +19,11 @@ export const topicSettings = {
     names,
     '',
     'topics for businesses whose records are protobuf (business.proto) instead of JSON: message.stored,push.result, or *',
+  ),
+  RECEIPTS_DELIVERED: setting(
+    z.enum(['off', 'single', 'all']),
+    'single',
+    'whose first deliveries receipt.changed tells, beside reads: of single chats, of groups too (one for each member), or none',
   ),
 } as const
 

@@ -221,7 +221,7 @@ export const topics = {
     retention_ms: 7 * day_ms,
     external: 'read',
     contract: contracts.receiptChanged,
-    purpose: 'a message was read, for businesses',
+    purpose: 'a message was delivered to a first device, or read, for businesses',
     ...inBothForms<ReceiptChangedJson>(business.ReceiptChanged, { ids: ['reader_user_id', 'server_msg_id'] }),
   }),
   pushRequested: topic<'push.requested', PushRequested>({

@@ -1,4 +1,4 @@
-/** The business is told what was read. */
+/** The business is told what was delivered and read. */
 import { topics } from '../schemas/topics.js'
 import { webhookWorker } from './kit/webhooks.js'
 

@@ -2,10 +2,10 @@
  * Offsets that are committed only by a flush: for a worker whose work waits elsewhere (ack-tracker: in Redis)
  * until cron makes it durable (spec 2, group chat 4). What Redis loses is read again from the bus.
  */
-import type { Consumer, ConsumerOptions, RecordBatch } from '../../schemas/bus.js'
-import { fullName } from '../../schemas/topics.js'
+import type { Consumer, ConsumerOptions, Producer, RecordBatch } from '../../schemas/bus.js'
+import { fullName, recordOf } from '../../schemas/topics.js'
 import type { Frame } from './runner.js'
-import type { AnyWorker, Checkpoint } from './worker.js'
+import type { AnyWorker, Checkpoint, Emit } from './worker.js'
 
 const progressEvery_ms = 250
 
@@ -70,8 +70,11 @@ function createOwnership(begin: (partitions: readonly number[]) => Promise<void>
 }
 
 /** Wraps the batches of a worker that has a checkpoint, and flushes by cron. */
-export function createCheckpointing(worker: AnyWorker, ports: unknown, frame: Frame) {
-  const checkpoint = worker.checkpoint as Checkpoint<unknown>
+export function createCheckpointing(worker: AnyWorker, ports: unknown, frame: Frame, producer: Producer) {
+  // biome-ignore lint/suspicious/noExplicitAny: of a worker of whatever topics
+  const checkpoint = worker.checkpoint as Checkpoint<unknown, any>
+  const publish = (events: readonly Emit[]) =>
+    producer.publish(events.map(({ topic, event }) => recordOf(frame, topic, event)))
   const topic = fullName(frame.prefix, worker.consumes)
   const ownership = createOwnership((partitions) => checkpoint.begin(partitions, ports))
   let consumer: Consumer | undefined
@@ -104,6 +107,7 @@ export function createCheckpointing(worker: AnyWorker, ports: unknown, frame: Fr
     const kept = await checkpoint.flush(
       handled.map((each) => each.partition),
       ports,
+      publish,
     )
     if (kept) await consumer?.commit(handled.map((each) => ({ topic, ...each })))
     else await readAgain()

@@ -60,7 +60,7 @@ interface Entry {
 /** Joins the worker's consumer group and works until stopped. */
 export async function runWorker(worker: AnyWorker, ports: unknown, frame: Frame): Promise<RunningWorker> {
   const producer = await frame.bus.producer(worker.name)
-  const checkpointing = worker.checkpoint && createCheckpointing(worker, ports, frame)
+  const checkpointing = worker.checkpoint && createCheckpointing(worker, ports, frame, producer)
   const handle = createBatchHandler(worker, ports, frame, producer)
   const delayMs = frame.delayOf(worker.consumes)
   // A check may wait for long; a checkpoint, and what is postponed, go by partition: these keep to themselves.

@@ -90,15 +90,22 @@ export interface WorkerDefinition<
   /** Pure: why the event of a row goes to the dead letters after all; undefined where it does not. */
   readonly givenUp?: (row: Row, result: Saved) => string | undefined
   /** Offsets are committed only by `checkpoint`, run by cron: what is handled before it is kept elsewhere until then. */
-  readonly checkpoint?: Checkpoint<Ports>
+  readonly checkpoint?: Checkpoint<Ports, Produced>
 }
 
 /** For a worker whose work is durable only after a later flush (ack-tracker). */
-export interface Checkpoint<Ports> {
+export interface Checkpoint<Ports, Produced extends AnyTopic> {
   /** Partitions newly owned: prepare, before the first batch. */
   readonly begin: (partitions: readonly number[], ports: Ports) => Promise<void>
-  /** Makes durable what these partitions brought. False: it was lost, read again from the committed offsets. */
-  readonly flush: (partitions: readonly number[], ports: Ports) => Promise<boolean>
+  /**
+   * Makes durable what these partitions brought. False: it was lost, read again from the committed offsets.
+   * @param publish resolves when the bus has what is to be told of it
+   */
+  readonly flush: (
+    partitions: readonly number[],
+    ports: Ports,
+    publish: (events: readonly EmitOf<Produced>[]) => Promise<void>,
+  ) => Promise<boolean>
   /** All records up to this time (ms) have been handled in these partitions. False: something was lost, as above. */
   readonly progress: (partitions: readonly number[], time: number, ports: Ports) => Promise<boolean>
 }

@@ -103,7 +103,25 @@ export interface AckedCopy {
   readonly time: number
 }
 
+/** A message that reached the first device of a reader, who has not read it yet. */
+export interface FirstDelivery {
+  readonly conversation: string
+  readonly reader_user_id: number
+  readonly server_msg_id: number
+  /** deviceKey */
+  readonly device: string
+  /** ms */
+  readonly time: number
+}
+
 export interface AckStore {
-  /** Marks the copies as delivered, only rows that change. Acks of what the user is no reader of change nothing. */
-  flush(acks: readonly AckedCopy[]): Promise<void>
+  /**
+   * Marks the copies as delivered, only rows that change. Acks of what the user is no reader of change nothing.
+   * @param announce is told of first deliveries before they are marked, in the order of the numbers of a conversation;
+   * where it rejects nothing is marked, and whoever flushes again tells it again
+   */
+  flush(
+    acks: readonly AckedCopy[],
+    announce?: (deliveries: readonly FirstDelivery[]) => Promise<void>,
+  ): Promise<void>
 }

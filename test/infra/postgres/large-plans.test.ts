@@ -123,7 +123,7 @@ test('messages to large groups are stored, fanned out, acked and looked after by
     conversation: `g:${groupOf(n)}`,
     server_msg_id: 50,
   })
-  await findsByIndex((n) => createAckStore(pool).flush([{ ...key(n), device: '2', time: 1 }]))
+  await findsByIndex((n) => createAckStore(pool).flush([{ ...key(n), device: '2', time: 1 }], async () => {}))
   await findsByIndex((n) => createDeliveryStates(pool).of([key(n), key(n + 1)]))
   await findsByIndex((n) => createReceipts(pool).of([{ user_id: n * 3 * apart, msg_id: `${groupOf(n)}-50` }]))
 })

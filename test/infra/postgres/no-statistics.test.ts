@@ -71,6 +71,7 @@ const ackFrom2 = (name: string, conversation: string, first: number) => (round: 
       device: '2',
       time: 1,
     })),
+    async () => {},
   )
 
 test('of a pair: each message reads a few rows, however many its sender wrote before', async () => {

@@ -135,7 +135,7 @@ test('group messages are stored, fanned out and acked by index', async () => {
     conversation: `g:${group(n)}`,
     server_msg_id: 20,
   })
-  await findsByIndex((n) => createAckStore(pool).flush([{ ...key(n), device: '2', time: 1 }]))
+  await findsByIndex((n) => createAckStore(pool).flush([{ ...key(n), device: '2', time: 1 }], async () => {}))
   await findsByIndex((n) => createDeliveryStates(pool).of([key(n), key(n + 1)]))
 })
 
