@@ -9,6 +9,8 @@ const texts: Record<string, () => Promise<string>> = {
   '.env.example': async () => envExample(),
   'infra/helm/coffeechat/values.schema.json': async () =>
     (await import('./chart-schema.js')).withSettingNames(read('infra/helm/coffeechat/values.schema.json')),
+  'docs/operate/configure.md': async () =>
+    (await import('./settings-page.js')).withSettingTables(read('docs/operate/configure.md')),
   'client/gen/protocol.ts': async () => (await import('./client-protocol.js')).clientProtocol(),
   'docs/operate/metrics.md': async () =>
     (await import('./metrics-page.js')).withMetricsTable(read('docs/operate/metrics.md')),

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import sharp from 'sharp'
+import { ops } from '../helpers/ops.js'
 import { type Program, run, runToEnd } from '../helpers/program.js'
 import { type System, startSystem } from '../helpers/system.js'
 
@@ -88,6 +89,38 @@ test('push.md: curl registers a token, and sets quiet hours', async () => {
 test('topics.md: the push that it shows is taken over HTTP too', async () => {
   const push = JSON.parse(block('docs/topics.md', '"push_type": "order.paid"'))
   assert.equal((await system.api.post('/v1/pushes', push)).status, 201)
+})
+
+test('operations.md: the commands that it begins with are done, and do no harm', async () => {
+  const commands = block('docs/operations.md', 'ops -- replay').matchAll(/npm run ops -- ([^#\n]+)/g)
+  for (const [, words = ''] of commands) {
+    const { code, said } = await ops(system, words.trim())
+    assert.equal(code, 0, `${words}: ${said}`)
+  }
+})
+
+test('README: a process with two roles starts as it is written, on what --setup made', async () => {
+  const lines = block('README.md', 'main.js --setup').split('\n')
+  const env = {
+    PROFILE: 'production',
+    API_KEY: 'a key',
+    TOKEN_SECRET: 'sixteen characters, and more',
+    KAFKA_BROKERS: system.kafka,
+    DATABASE_URL: system.databaseUrl,
+    REDIS_URL: system.redisUrl,
+    TOPIC_PREFIX: system.prefix,
+    TOPIC_PARTITIONS: '2',
+  }
+  const written = (start: string) => lines.find((line) => line.startsWith(start))!
+  assert.match(
+    await runToEnd(['sh', '-ec', written('node dist/main.js --setup')], { cwd: root, env }),
+    /up to date/,
+  )
+  const line = written('node dist/main.js --roles message-store,delivery').replace(/#.*/, '')
+  const worker = run(['sh', '-ec', `exec ${line}`], { cwd: root, env })
+  programs.push(worker)
+  await worker.says(/ready/, within_ms)
+  assert.equal(await worker.end('SIGTERM'), 0)
 })
 
 test('client/README.md: ten lines to the first message', async () => {
