@@ -104,7 +104,7 @@ test('README: a process with two roles starts as it is written, on what --setup 
   const env = {
     PROFILE: 'production',
     API_KEY: 'a key',
-    TOKEN_SECRET: 'sixteen characters, and more',
+    TOKEN_SECRET: 'sixteen-characters-and-more',
     KAFKA_BROKERS: system.kafka,
     DATABASE_URL: system.databaseUrl,
     REDIS_URL: system.redisUrl,
