@@ -15,7 +15,7 @@ const families: readonly (readonly [title: string, names: RegExp])[] = [
   ['How long things are kept', /^RETENTION_/],
   ['Files', /^(FILE_|S3_)/],
   ['Offline push and pushes of businesses', /^(PUSH_|APNS_|FCM_)/],
-  ['Webhooks and robots', /^(WEBHOOK_|ROBOT_)/],
+  ['Webhooks, robots and what businesses are told', /^(WEBHOOK_|ROBOT_|RECEIPTS_)/],
   ['Groups and contacts', /^(GROUP_|STRANGER_|BLOCKLIST_)/],
   ['Limits on clients', /^(MAX_|RATE_|AUTH_TIMEOUT|HEARTBEAT_TIMEOUT|MIN_CLIENT|HISTORY_|MESSAGE_ACK)/],
   ['Logs and traces', /^(LOG_|OTEL_|TRAC)/],
