@@ -91,7 +91,9 @@ async function nobodyWorks({ bus, prefix, groups }: Operation): Promise<void> {
   const states = await bus.states(groups.map(({ name }) => prefix + name))
   const working = [...states].filter(([, { members }]) => members > 0).map(([group]) => group)
   if (working.length > 0)
-    throw new Refusal(`Stop every process of CoffeeChat first: somebody works in ${working.join(', ')}`)
+    throw new Refusal(
+      `Stop every process of CoffeeChat first (one that was killed is gone after half a minute): somebody works in ${working.join(', ')}`,
+    )
 }
 
 async function committedOf(operation: Operation, name: string) {

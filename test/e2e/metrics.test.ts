@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import { exposedName, type MetricName, metrics } from '../../schemas/metrics.js'
 import { allRoles } from '../../setup.js'
 import { createCrowd } from '../helpers/crowd.js'
+import { rowsOf } from '../helpers/rows.js'
 import { type System, type SystemProcess, startSystem } from '../helpers/system.js'
 import { conditionHolds } from '../helpers/wait.js'
 
@@ -12,7 +13,8 @@ let gate: SystemProcess
 let worker: SystemProcess
 before(async () => {
   const workers = allRoles.filter((role) => role !== 'gateway')
-  system = await startSystem({ roles: [['gateway'], workers], env: { METRICS_PORT: '0' } })
+  const env = { METRICS_PORT: '0', RETENTION_CRON: '*/1 * * * * *' }
+  system = await startSystem({ roles: [['gateway'], workers], env })
   const [first, second] = [...system.processes.values()]
   gate = first!
   worker = second!
@@ -78,6 +80,17 @@ test('a message leaves its trace in the figures of every stage', async () => {
   assert.equal(workers.get('coffeechat_redis_connected'), 1)
   assert.ok(total(workers, 'database_connections') >= 1)
   crowd.leave()
+})
+
+test('what is too old is removed by the job, and counted', async () => {
+  const insert = `INSERT INTO im_push (push_id, place, digest, push_type, payload, offline, created, expires)
+    VALUES ('old', '', '', '', '', 'drop', 1, 1), ('young', '', '', '', '', 'drop', $1, $1)`
+  await rowsOf(system.databaseUrl, insert, [Date.now()])
+  await conditionHolds('the old push is counted', async () =>
+    (await figures(worker)).has('coffeechat_retention_removed_total{kind="pushes"}'),
+  )
+  const left = await rowsOf<{ push_id: string }>(system.databaseUrl, 'SELECT push_id FROM im_push')
+  assert.deepEqual(left, [{ push_id: 'young' }])
 })
 
 test('what is given is in the catalogue, with its labels and no others', async () => {
