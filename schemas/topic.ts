@@ -1,5 +1,6 @@
 /** What a topic is; the catalogue of all of them is topics.ts. */
 import type { z } from 'zod'
+import { readingWhole } from '../proto/index.js'
 
 /** How an event becomes the bytes of a record and comes back. `decode` throws on bytes that are not one. */
 interface Codec<E> {
@@ -60,13 +61,13 @@ export type EventOf<T> = 0 extends 1 & T ? any : T extends Topic<string, infer E
 
 export interface ProtoMessage<E> {
   encode(event: E): { finish(): Uint8Array }
-  decode(bytes: Uint8Array): E
+  decode(bytes: Uint8Array | ReturnType<typeof readingWhole>): E
 }
 
 /** Payloads in protobuf. */
 export const proto = <E>(message: ProtoMessage<E>): Codec<E> => ({
   encode: (event) => message.encode(event).finish(),
-  decode: (bytes) => message.decode(bytes),
+  decode: (bytes) => message.decode(readingWhole(bytes)),
 })
 
 /** Payloads in JSON. */

@@ -7,6 +7,7 @@ import { deviceKey, parseDeviceKey } from '../schemas/ids.js'
 import { topics } from '../schemas/topics.js'
 import { type CheckedEntry, type CheckedReader, type CheckPorts, loadChecked } from './kit/checks.js'
 import { checkEntries, deliverTo, messageBody, triggerPush } from './kit/deliveries.js'
+import { passOn } from './kit/pass-on.js'
 import { defineWorker, type EmitOf, following } from './kit/worker.js'
 import type { PresentDevice } from './ports/presence.js'
 
@@ -67,11 +68,13 @@ function decideEntry(
     ...(next === undefined
       ? []
       : checkAgain(next, attempt, entry, [
-          ...unacked.map((each) => ({
-            user_id: each.reader.user_id,
-            sent_to: each.unacked.map(parseDeviceKey),
-            push_owed: isDue(each) && !caughtUp,
-          })),
+          ...unacked.map((each) =>
+            passOn(each.reader, {
+              user_id: each.reader.user_id,
+              sent_to: each.unacked.map(parseDeviceKey),
+              push_owed: isDue(each) && !caughtUp,
+            }),
+          ),
           ...(checksAbsent(entry) ? absent : []),
         ])),
   ]
@@ -131,7 +134,7 @@ function checkAgain(
   message: event.ICheckEntry,
   readers: readonly event.ICheckReader[],
 ): EmitOf<NextCheck>[] {
-  const entry = checkEntries(message, readers)
+  const entry = checkEntries(message, readers).map((each) => passOn(message, each))
   if (entry.length === 0) return []
   return [{ kind: 'emit', topic: next, event: { attempt: attempt + 1, entry } } as EmitOf<NextCheck>]
 }

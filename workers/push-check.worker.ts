@@ -5,6 +5,7 @@
 import { coffeechat } from '../proto/index.js'
 import type { DeviceName } from '../schemas/ids.js'
 import { topics } from '../schemas/topics.js'
+import { passOn } from './kit/pass-on.js'
 import type { PushDeliveryPorts } from './kit/push-delivery.js'
 import { pushTo, toldUnreached, unreached } from './kit/pushes.js'
 import { defineWorker, emit, save } from './kit/worker.js'
@@ -57,7 +58,10 @@ export const pushCheck5s = defineWorker({
     const users = openIn(check, loaded)
     if (push === undefined || users.length === 0) return []
     const devices = push.expires > loaded.now ? users.flatMap((user) => loaded.present.get(user) ?? []) : []
-    return [...pushTo(devices, push), emit(topics.pushCheck15s, { push_id: push.push_id, user_id: users })]
+    return [
+      ...pushTo(devices, push),
+      emit(topics.pushCheck15s, passOn(check, { push_id: push.push_id, user_id: users })),
+    ]
   },
 })
 

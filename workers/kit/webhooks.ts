@@ -4,6 +4,7 @@ import { Postponed } from '../../schemas/bus.js'
 import { type AnyTopic, type EventOf, type Topic, topics } from '../../schemas/topics.js'
 import type { WebhookKind } from '../../schemas/webhook-settings.js'
 import type { WebhookEvent } from '../ports/webhooks.js'
+import { passOn } from './pass-on.js'
 import {
   isTooOld,
   postInLanes,
@@ -26,6 +27,11 @@ const retryTopics: readonly RetryTopic[] = [
 ]
 /** Their outcomes are noted before the next ones are tried. */
 const eventsAtOnce = 200
+
+/** With the event that it was read from, where it was tried before. */
+interface RetriedItem extends WebhookItem {
+  readonly event?: Retry
+}
 
 /** What happened, as the business reads it. */
 export interface Happening {
@@ -89,7 +95,18 @@ export const webhookRetryWorker = (name: string, consumes: RetryTopic) =>
       const appended = event.appended ?? place.appended
       const { trace } = place
       return [
-        save<WebhookItem>({ event_id, kind, lane, position, body, rounds, appended, again: true, trace }),
+        save<RetriedItem>({
+          event_id,
+          kind,
+          lane,
+          position,
+          body,
+          rounds,
+          appended,
+          again: true,
+          trace,
+          event,
+        }),
       ]
     },
     save: (rows: readonly WebhookItem[], ports: WebhookPorts) => postInLanes(rows, ports),
@@ -118,17 +135,14 @@ const givenUp = (_: WebhookItem, outcome: WebhookOutcome): string | undefined =>
   outcome.kind === 'given-up' ? outcome.reason : undefined
 
 function saved(
-  { event_id, kind, lane, position, body, appended }: WebhookItem,
+  { event_id, kind, lane, position, body, appended, event }: RetriedItem,
   outcome: WebhookOutcome,
 ): EmitOf<RetryTopic>[] {
   if (outcome.kind !== 'waits') return []
   const topic = retryTopics[Math.min(outcome.tier, retryTopics.length) - 1]!
   // Not by emit(): the topic is one of three, with the same payload.
+  const again = { event_id, kind, lane, position, body, appended, rounds: outcome.rounds }
   return [
-    {
-      kind: 'emit',
-      topic,
-      event: { event_id, kind, lane, position, body, appended, rounds: outcome.rounds },
-    } as EmitOf<RetryTopic>,
+    { kind: 'emit', topic, event: event === undefined ? again : passOn(event, again) } as EmitOf<RetryTopic>,
   ]
 }
