@@ -69,13 +69,14 @@ for (const [language, file, skip] of examples) {
 
   test(`the example in ${language} takes each event once, however often it comes`, { skip }, async () => {
     const { program } = running.get(language)!
-    for (const id of ['e1', 'e1', 'e2']) assert.equal(await tell(id), undefined)
+    for (const id of ['e1', 'e1', 'e2']) assert.deepEqual(await tell(id), { outcome: 'taken' })
     await program.says(/^message\.stored e2$/m)
     assert.equal(program.said().match(/e1/g)?.length, 1)
   })
 
   test(`the example in ${language} takes nothing that is signed with another secret`, { skip }, async () => {
-    assert.equal(await tell('e3', 'secret-of-somebody-else'), 'HTTP 401')
+    const refused = { outcome: 'not-taken', reason: 'HTTP 401' }
+    assert.deepEqual(await tell('e3', 'secret-of-somebody-else'), refused)
     assert.deepEqual(await beforeSend({ secret: 'secret-of-somebody-else' }).judge([draft()]), [
       { kind: 'refuse', res_code: 10 },
     ])
