@@ -1,4 +1,5 @@
 /** A kafkajs client with our sockets, timers, retries and log. */
+import './moves.js'
 import './records.js'
 import './timers.js'
 import type { ConnectionOptions } from 'node:tls'

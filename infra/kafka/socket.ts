@@ -9,6 +9,10 @@ const tcpConnect_ms = 1_000
 const produceApiKey = 0
 const apiKeyOffset = 4
 
+/** kafkajs goes on to the next broker after this code alone. */
+const noConnection = (): Error =>
+  Object.assign(new Error(`no connection within ${tcpConnect_ms} ms`), { code: 'ECONNREFUSED' })
+
 /** Opens the TCP connection; tests lead it through a proxy. */
 export type Connect = (host: string, port: number) => net.Socket
 
@@ -80,7 +84,7 @@ export function createSockets(options: SocketOptions = {}): Sockets {
     const tcp = connect(host, port)
     tcp.setNoDelay(true)
     tcp.setKeepAlive(true, keepAlive_ms)
-    const away = setTimeout(() => tcp.destroy(new Error('no connection within 1 s')), tcpConnect_ms)
+    const away = setTimeout(() => tcp.destroy(noConnection()), tcpConnect_ms)
     for (const event of ['connect', 'close']) tcp.once(event, () => clearTimeout(away))
     const socket = ssl ? connectTls(host, port, tcp, ssl) : tcp
     socket.once(ssl ? 'secureConnect' : 'connect', onConnect)

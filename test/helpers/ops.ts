@@ -11,7 +11,13 @@ const program = join(import.meta.dirname, '../../ops.js') // from dist/test/help
 
 /** The operator's view of the bus, in this process. */
 export async function openOperation({ kafka, prefix }: Pick<System, 'kafka' | 'prefix'>): Promise<Operation> {
-  const settings = { brokers: [kafka], clientId: 'ops-of-the-tests', prefix, replication: 1, log: silentLog }
+  const settings = {
+    brokers: kafka.split(','),
+    clientId: 'ops-of-the-tests',
+    prefix,
+    replication: 1,
+    log: silentLog,
+  }
   const groups = allWorkers.map(({ name, consumes }) => ({ name, topic: consumes, delay_ms: undefined }))
   return { bus: await createInspection(settings), prefix, groups, now: Date.now }
 }
