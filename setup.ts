@@ -4,6 +4,7 @@ import { type BusSettings, createBus } from './infra/kafka/bus.js'
 import { createInspection } from './infra/kafka/inspection.js'
 import { migrate, storeSessionSettings } from './infra/postgres/migrate.js'
 import { engineTls } from './infra/tls-files.js'
+import { topicFindings } from './ops/doctor/topics.js'
 import { BusRefused, type TopicSettings } from './schemas/bus.js'
 import type { Config } from './schemas/config.js'
 import { migrationAddress } from './schemas/database-settings.js'
@@ -121,11 +122,46 @@ export async function setUp(config: Config, log: Logger, say: (line: string) => 
   say(`database: ${ran.length === 0 ? 'up to date' : `migrated (${ran.join(', ')})`}`)
   const bus = await patiently('Kafka', log, () => createBus(brokers), brokersWithin_ms)
   try {
-    const made = await bus.ensureTopics(allTopics(config))
+    const wanted = allTopics(config)
+    const made = await bus.ensureTopics(wanted)
     say(`topics: ${made.length === 0 ? 'all there' : `${made.length} made`}`)
+    const former = wanted.filter(({ name }) => !made.includes(name))
+    if (former.length > 0) await checkTopics(config, former, log, say)
     await beginWebhooks(config, log)
   } finally {
     await bus.close()
+  }
+}
+
+const doubtsShown = 3
+
+/**
+ * Topics that were there before: somebody may have made or changed them otherwise.
+ * @throws BusRefused where events would be lost
+ */
+async function checkTopics(
+  config: Config,
+  topics: readonly TopicSettings[],
+  log: Logger,
+  say: (line: string) => void,
+): Promise<void> {
+  const inspection = await createInspection(busSettings(config, log))
+  try {
+    const copies = { replication: config.TOPIC_REPLICATION, minInSync: minInSyncReplicas(config) }
+    const layouts = await inspection.layouts(topics.map(({ name }) => name))
+    const findings = topicFindings(topics, layouts, copies)
+    const faults = findings.filter(({ verdict }) => verdict === 'wrong')
+    const doubts = findings.filter(({ verdict }) => verdict === 'doubtful')
+    for (const { says, remedy } of doubts.slice(0, doubtsShown)) say(`topics: ${says} (${remedy})`)
+    if (doubts.length > doubtsShown)
+      say(`topics: ${doubts.length - doubtsShown} more like that: npm run ops -- doctor`)
+    if (faults.length > 0)
+      throw new BusRefused(
+        faults.map(({ says }) => says).join('; '),
+        faults.map(({ remedy }) => remedy).join('; '),
+      )
+  } finally {
+    await inspection.close()
   }
 }
 

@@ -1,6 +1,7 @@
 /** `doctor`: looks at everything that the system needs, each part for itself, so that one that is away hides no other. */
 import { BusRefused, type TopicSettings } from '../../schemas/bus.js'
 import type { Config } from '../../schemas/config.js'
+import { minInSyncReplicas } from '../../schemas/kafka-settings.js'
 import type { Operation } from '../consumer-groups.js'
 import type { DatabaseFacts, DiskFacts, RedisFacts } from '../ports.js'
 import { plural, type Report } from '../report.js'
@@ -72,7 +73,10 @@ function bus(config: Config, ports: DoctorPorts): Promise<Finding[]> {
         'the brokers answer and take no record: look at their logs, and at the rights of this user',
         async () => brokerFindings(await operation.bus.brokers(), await ports.probe(operation)),
       )),
-      ...topicFindings(expected, layouts, config.TOPIC_REPLICATION),
+      ...topicFindings(expected, layouts, {
+        replication: config.TOPIC_REPLICATION,
+        minInSync: minInSyncReplicas(config),
+      }),
       ...groupFindings(await lagOf(operation)),
     ]
   })

@@ -8,20 +8,29 @@ const part = 'topics'
 /** Of brokers that were not told otherwise. */
 const defaultMaxMessageBytes = 1_048_588
 
+/** Of each topic, and those of them that must have a record before it is acked. */
+interface Copies {
+  readonly replication: number
+  readonly minInSync: number
+}
+
+const setOn = (topic: string, setting: string, value: string): string =>
+  `kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config ${setting}=${value}`
+
 /**
  * @param expected what the catalogue wants
  * @param layouts what the brokers have, by name
- * @param replication TOPIC_REPLICATION
+ * @param copies TOPIC_REPLICATION, and how many of them have to be in step
  */
 export function topicFindings(
   expected: readonly TopicSettings[],
   layouts: ReadonlyMap<string, TopicLayout>,
-  replication: number,
+  copies: Copies,
 ): Finding[] {
   const missing = expected.filter(({ name }) => !layouts.has(name)).map(({ name }) => name)
   const findings = expected.flatMap((topic) => {
     const layout = layouts.get(topic.name)
-    return layout === undefined ? [] : differences(topic, layout, replication)
+    return layout === undefined ? [] : differences(topic, layout, copies)
   })
   const there = expected.length - missing.length
   return [
@@ -42,11 +51,10 @@ export function topicFindings(
 function differences(
   { name, partitions, config }: TopicSettings,
   layout: TopicLayout,
-  replication: number,
+  copies: Copies,
 ): Finding[] {
   const findings: Finding[] = []
-  const set = (setting: string, value: string) =>
-    `kafka-configs.sh --alter --entity-type topics --entity-name ${name} --add-config ${setting}=${value}`
+  const set = (setting: string, value: string) => setOn(name, setting, value)
   const wanted = (setting: string) => config[setting] ?? ''
   const actual = (setting: string) => layout.config[setting] ?? ''
 
@@ -89,7 +97,11 @@ function differences(
         set('retention.ms', wanted('retention.ms')),
       ),
     )
-  return [...findings, ...layoutDifferences(name, partitions, layout, replication)]
+  return [
+    ...findings,
+    ...layoutDifferences(name, partitions, layout, copies.replication),
+    ...copyDifferences(name, layout, copies),
+  ]
 }
 
 function layoutDifferences(
@@ -104,7 +116,7 @@ function layoutDifferences(
       doubtful(
         part,
         `${name} has ${plural(layout.partitions, 'partition')}, not ${partitions}: TOPIC_PARTITIONS counts only when a topic is made`,
-        `set TOPIC_PARTITIONS=${layout.partitions}, or make the topic anew while nothing is in it`,
+        'set TOPIC_PARTITIONS to what there is, or stop everything and change it (docs/operate/kafka.md)',
       ),
     )
   if (layout.replicas < replication)
@@ -124,4 +136,26 @@ function layoutDifferences(
       ),
     )
   return findings
+}
+
+function copyDifferences(name: string, layout: TopicLayout, { minInSync }: Copies): Finding[] {
+  const setting = 'min.insync.replicas'
+  const actual = Number(layout.config[setting] ?? minInSync)
+  if (actual > layout.replicas)
+    return [
+      wrong(
+        part,
+        `${name} has ${setting}=${actual} and fewer copies (${layout.replicas}): nothing can be written to it`,
+        setOn(name, setting, String(Math.min(minInSync, layout.replicas))),
+      ),
+    ]
+  // Fewer copies than are wanted are said by themselves.
+  if (actual === Math.min(minInSync, layout.replicas)) return []
+  return [
+    doubtful(
+      part,
+      `${name} has ${setting}=${actual}, not ${minInSync}: ${actual < minInSync ? 'what is acked may be lost with a broker' : 'one broker that is away stops all writing'}`,
+      setOn(name, setting, String(minInSync)),
+    ),
+  ]
 }

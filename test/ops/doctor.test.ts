@@ -66,6 +66,8 @@ const wanted = {
 }
 const layout = { partitions: 4, replicas: 3, outOfStep: 0, config: wanted.config }
 
+const copies = { replication: 3, minInSync: 2 }
+
 const layouts: readonly [title: string, changes: object, says: readonly RegExp[]][] = [
   ['as it should be', {}, []],
   ['kept for ever', { config: { ...wanted.config, 'retention.ms': '-1' } }, []],
@@ -83,18 +85,33 @@ const layouts: readonly [title: string, changes: object, says: readonly RegExp[]
   ['kept too short', { config: { ...wanted.config, 'retention.ms': '1000' } }, [/doubtful: .*for 1000 ms/]],
   ['other partitions', { partitions: 2 }, [/doubtful: .*has 2 partitions, not 4/]],
   ['too few copies', { replicas: 1 }, [/doubtful: .*1 of 3 copies/]],
+  [
+    'fewer copies in step than wanted',
+    { config: { ...wanted.config, 'min.insync.replicas': '1' } },
+    [/doubtful: .*min.insync.replicas=1, not 2: what is acked may be lost/],
+  ],
+  [
+    'every copy in step',
+    { config: { ...wanted.config, 'min.insync.replicas': '3' } },
+    [/doubtful: .*min.insync.replicas=3, not 2: one broker that is away stops/],
+  ],
+  [
+    'more copies in step than there are',
+    { config: { ...wanted.config, 'min.insync.replicas': '4' } },
+    [/wrong: .*min.insync.replicas=4 and fewer copies.*nothing can be written/],
+  ],
   ['a broker is down', { outOfStep: 4 }, [/doubtful: .*not in step/]],
 ]
 
 for (const [title, changes, says] of layouts)
   test(`topics: ${title}`, () => {
-    const found = bad(topicFindings([wanted], new Map([[wanted.name, { ...layout, ...changes }]]), 3))
+    const found = bad(topicFindings([wanted], new Map([[wanted.name, { ...layout, ...changes }]]), copies))
     assert.equal(found.length, says.length, found.join('\n'))
     for (const [at, pattern] of says.entries()) assert.match(found[at]!, pattern)
   })
 
 test('topics: one that is missing is wrong', () => {
-  assert.deepEqual(bad(topicFindings([wanted], new Map(), 1)), ['wrong: missing: im.request.query'])
+  assert.deepEqual(bad(topicFindings([wanted], new Map(), copies)), ['wrong: missing: im.request.query'])
 })
 
 const row = { topic: 'im.t', group: 'im.g', members: 1, lag: 0, dead_letters: 0 }
