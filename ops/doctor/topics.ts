@@ -140,7 +140,8 @@ function layoutDifferences(
 
 function copyDifferences(name: string, layout: TopicLayout, { minInSync }: Copies): Finding[] {
   const setting = 'min.insync.replicas'
-  const actual = Number(layout.config[setting] ?? minInSync)
+  if (layout.config[setting] === undefined) return []
+  const actual = Number(layout.config[setting])
   if (actual > layout.replicas)
     return [
       wrong(

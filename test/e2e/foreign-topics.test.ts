@@ -42,14 +42,17 @@ const doctor = async (): Promise<string> => {
   return (await ops({ kafka, redisUrl: redis, databaseUrl: database.url, prefix }, 'doctor')).said
 }
 
-const configure = (configEntries: { name: string; value: string }[]) =>
+const stamped = { name: 'message.timestamp.type', value: 'LogAppendTime' }
+
+/** All that is set on the topic from then on. */
+const configure = (setting: { name: string; value: string }) =>
   admin.alterConfigs({
     validateOnly: false,
-    resources: [{ type: topicResource, name: topic, configEntries }],
+    resources: [{ type: topicResource, name: topic, configEntries: [stamped, setting] }],
   })
 
 test('a topic with too few partitions is used, and said', async () => {
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] })
+  await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries: [stamped] }] })
   const { code, said } = await setUp()
   assert.equal(code, 0, said)
   assert.match(
@@ -60,7 +63,7 @@ test('a topic with too few partitions is used, and said', async () => {
 })
 
 test('what is kept too short is said', async () => {
-  await configure([{ name: 'retention.ms', value: '60000' }])
+  await configure({ name: 'retention.ms', value: '60000' })
   const { code, said } = await setUp()
   assert.equal(code, 0, said)
   assert.match(said, /message\.submitted keeps records for 60000 ms, not \d+: .*--add-config retention\.ms=/)
@@ -68,7 +71,7 @@ test('what is kept too short is said', async () => {
 })
 
 test('a topic that would lose events stops the setup with one message', async () => {
-  await configure([{ name: 'cleanup.policy', value: 'compact' }])
+  await configure({ name: 'cleanup.policy', value: 'compact' })
   const { code, said } = await setUp()
   assert.equal(code, 1)
   assert.match(
