@@ -143,6 +143,7 @@ test('it is told who says what to whom, signed, with a key that is the same for 
   assert.deepEqual(first, {
     key: '1001:m',
     signed: true,
+    traceparent: undefined,
     body: {
       from_user_id: '1001',
       to_session_id: '1002',
