@@ -13,11 +13,13 @@ import { createMetrics, type ProcessMetrics } from './infra/metrics/metrics.js'
 import { type OpsServer, startOpsServer } from './infra/metrics/ops-server.js'
 import { createPartChecks } from './infra/metrics/parts.js'
 import { readPageFiles } from './infra/page-files.js'
+import { seekDatabase } from './infra/postgres/admission.js'
 import { isEventFault, isTooMuch, remedyOf } from './infra/postgres/errors.js'
 import { createUnusedFiles } from './infra/postgres/files.js'
 import { createPool } from './infra/postgres/pool.js'
 import { createPushAging } from './infra/postgres/pushes.js'
 import { createRetention } from './infra/postgres/retention.js'
+import { evictionWarning, evicts, seekRedis } from './infra/redis/admission.js'
 import { createRedis } from './infra/redis/client.js'
 import { watchClock } from './infra/redis/clock.js'
 import { createWorkerHealth, startHeartbeats } from './infra/redis/heartbeats.js'
@@ -68,10 +70,22 @@ async function openOutside(
   metrics: ProcessMetrics,
   log: Logger,
 ): Promise<Outside> {
-  const redis = createRedis(redisAddress(config), log)
-  const settings = { ...busSettings(config, log), observer: observeBus(metrics) }
-  const bus = await patiently('Kafka', log, () => createBus(settings))
+  const address = redisAddress(config)
+  const redis = createRedis(address, log)
   const pool = needsDatabase ? createPool(databaseAddress(config), config.DATABASE_POOL, log) : undefined
+  const settings = { ...busSettings(config, log), observer: observeBus(metrics) }
+  const [bus] = await Promise.all([
+    patiently('Kafka', log, () => createBus(settings)),
+    patiently('Redis', log, async () => {
+      const masters = await seekRedis(redis, address, config.TOPIC_PREFIX)
+      for (const { evictionPolicy } of masters.filter(evicts).slice(0, 1))
+        log.warn({}, evictionWarning(evictionPolicy))
+    }),
+    pool &&
+      patiently('PostgreSQL', log, async () => {
+        for (const doubt of await seekDatabase(databaseAddress(config))) log.warn({}, doubt)
+      }),
+  ])
   const outside = { bus, redis, pool }
   measureOutside(outside, metrics)
   return outside

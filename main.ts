@@ -5,8 +5,9 @@
 import { parseArgs } from 'node:util'
 import type { RunningProcess } from './compose.js'
 import { createLogger } from './infra/log/logger.js'
-import { BusRefused, BusUnavailable } from './schemas/bus.js'
+import { BusUnavailable } from './schemas/bus.js'
 import { type Config, ConfigError, readConfig } from './schemas/config.js'
+import { EngineRefused } from './schemas/engine-refused.js'
 import type { Logger } from './schemas/log.js'
 import { stopLimit_ms } from './schemas/stopping.js'
 import { allRoles, setUp } from './setup.js'
@@ -91,7 +92,7 @@ async function main(): Promise<void> {
 main().catch((error: unknown) => {
   // Where it is said what to do, nobody needs to know where in the code it was found.
   const isPlain =
-    error instanceof ConfigError || error instanceof BusRefused || error instanceof BusUnavailable
+    error instanceof ConfigError || error instanceof EngineRefused || error instanceof BusUnavailable
   const message = isPlain ? error.message : error instanceof Error ? error.stack : String(error)
   console.error(message)
   tell({ type: 'fault', message })

@@ -8,6 +8,7 @@ import { topicFindings } from './ops/doctor/topics.js'
 import { BusRefused, type TopicSettings } from './schemas/bus.js'
 import type { Config } from './schemas/config.js'
 import { migrationAddress } from './schemas/database-settings.js'
+import { EngineRefused } from './schemas/engine-refused.js'
 import { minInSyncReplicas } from './schemas/kafka-settings.js'
 import type { Logger } from './schemas/log.js'
 import { type AnyTopic, deadLetterSettings, fullName, topicSettings, topics } from './schemas/topics.js'
@@ -101,7 +102,7 @@ export async function patiently<T>(
       return await attempt()
     } catch (error) {
       const waited_ms = Date.now() - begun
-      if (waited_ms > limit_ms || error instanceof BusRefused) throw error
+      if (waited_ms > limit_ms || error instanceof EngineRefused) throw error
       if (told || waited_ms < tellAfter_ms) continue
       log.warn({ error }, `waiting for ${what}`)
       told = true

@@ -90,6 +90,8 @@ export interface DiskFacts {
 
 export interface RedisFacts {
   readonly version: string
+  /** More than one in a cluster. */
+  readonly masters: number
   /** How far its clock is before ours, ms. */
   readonly ahead_ms: number
   /** What it does when its memory is full; empty where it does not say. */

@@ -2,6 +2,7 @@
  * The bus as every room sees it: types only. infra/kafka is the one adapter.
  * Terms: a *record* is what the broker stores; an *event* is the typed payload inside.
  */
+import { EngineRefused } from './engine-refused.js'
 
 /** One record to be published. Order holds among records of one producer that share a partition. */
 export interface OutgoingRecord {
@@ -56,19 +57,8 @@ export class UnknownTopic extends BusUnavailable {
 }
 
 /** The brokers answer and cannot be used as they are set up, or as we are: to wait helps nothing. */
-export class BusRefused extends Error {
+export class BusRefused extends EngineRefused {
   override readonly name = 'BusRefused'
-  /**
-   * @param says what is wrong, and with which broker
-   * @param remedy what to do about it
-   */
-  constructor(
-    readonly says: string,
-    readonly remedy: string,
-    options?: ErrorOptions,
-  ) {
-    super(`${says}: ${remedy}`, options)
-  }
 }
 
 /**

@@ -2,6 +2,7 @@
 import pg from 'pg'
 import type { DatabaseFacts } from '../../ops/ports.js'
 import { type Address, connectionOf } from './address.js'
+import { seekDatabase } from './admission.js'
 import { readMigrations } from './migrate.js'
 
 const limit_ms = 5_000
@@ -14,8 +15,9 @@ interface ServerRow {
   migrated: boolean
 }
 
-/** @throws Error where it does not answer, or refuses us */
+/** @throws EngineRefused where it cannot be used as it is, Error where it does not answer */
 export async function examineDatabase(address: Address): Promise<DatabaseFacts> {
+  await seekDatabase(address)
   const client = new pg.Client({
     ...connectionOf(address),
     connectionTimeoutMillis: limit_ms,

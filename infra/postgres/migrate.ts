@@ -4,10 +4,12 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import type { DatabaseAddress } from '../../schemas/database-settings.js'
+import { EngineRefused } from '../../schemas/engine-refused.js'
 import type { Logger } from '../../schemas/log.js'
 import { type Address, addressOf, connectionOf } from './address.js'
 import { isDuplicateDatabase, isMissingDatabase } from './errors.js'
 import { sessionSettings } from './pool.js'
+import { refusalOf, refuseOld } from './refusals.js'
 
 // From dist/infra/postgres back to the sources: SQL is not compiled.
 const migrationsFolder = join(import.meta.dirname, '../../../infra/postgres/migrations')
@@ -81,8 +83,9 @@ async function pendingMigrations(client: pg.Client, migrations: readonly Migrati
   for (const ran of rows) {
     const known = migrations.find(({ number }) => number === ran.number)
     if (known === undefined)
-      throw new Error(
-        `The database has migration ${ran.name}, which this release does not know: it is newer.`,
+      throw new EngineRefused(
+        `The database has migration ${ran.name}, which this release does not know: it is newer`,
+        'run the release that it belongs to, or restore a backup of before (docs/operate/backup.md)',
       )
     if (known.checksum !== ran.checksum)
       throw new Error(`Migration ${known.name} has changed since it ran here: add a new one instead.`)
@@ -105,24 +108,38 @@ async function run(client: pg.Client, { number, name, sql, checksum }: Migration
   }
 }
 
+async function runPending(
+  client: pg.Client,
+  migrations: readonly Migration[],
+  log: Logger,
+): Promise<string[]> {
+  const { rows } = await client.query<{ server_version: string }>('SHOW server_version')
+  refuseOld(rows[0]!.server_version)
+  await client.query({ text: 'SELECT pg_advisory_lock($1)', values: [lockKey] })
+  const pending = await pendingMigrations(client, migrations)
+  for (const migration of pending) {
+    await run(client, migration)
+    log.info({ migration: migration.name }, 'migrated')
+  }
+  return pending.map(({ name }) => name)
+}
+
 /**
  * Runs what has not run yet, each file in a transaction of its own; several processes at once wait for each other.
  * @returns the names of the files that ran now
- * @throws Error where a file fails, has changed since it ran, or the database is newer than this release
+ * @throws EngineRefused where the server cannot be used as it is, or the database is newer than this release
+ * @throws Error where a file fails, or has changed since it ran
  */
 export async function migrate(address: Address, log: Logger, folder = migrationsFolder): Promise<string[]> {
   const migrations = await readMigrations(folder)
-  const client = await connectOrCreate(addressOf(address), log)
+  let client: pg.Client | undefined
   try {
-    await client.query({ text: 'SELECT pg_advisory_lock($1)', values: [lockKey] })
-    const pending = await pendingMigrations(client, migrations)
-    for (const migration of pending) {
-      await run(client, migration)
-      log.info({ migration: migration.name }, 'migrated')
-    }
-    return pending.map(({ name }) => name)
+    client = await connectOrCreate(addressOf(address), log)
+    return await runPending(client, migrations, log)
+  } catch (error) {
+    throw refusalOf(error)
   } finally {
-    await client.end() // gives the lock back too
+    await client?.end() // gives the lock back too
   }
 }
 

@@ -2,37 +2,31 @@
 import type { RedisFacts } from '../../ops/ports.js'
 import type { Logger } from '../../schemas/log.js'
 import type { RedisAddress } from '../../schemas/redis-settings.js'
-import { createRedis } from './client.js'
+import { evicts, seekRedis } from './admission.js'
+import { createRedis, mastersOf } from './client.js'
 import { redisAhead } from './clock.js'
 import { redisKeys } from './keys.js'
 import { createGateDirectory } from './lease.js'
 
-const field = (info: string, name: string): string =>
-  new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim() ?? ''
-
 /**
  * @param prefix of our keys
- * @throws Error where it does not answer, or refuses us
+ * @throws EngineRefused where it cannot be used as it is, Error where it does not answer
  */
 export async function examineRedis(address: RedisAddress, prefix: string, log: Logger): Promise<RedisFacts> {
   const redis = createRedis(address, log)
-  let reason: string | undefined
-  redis.on('error', (error: Error) => {
-    reason = error.message || String((error as { code?: string }).code)
-  })
   try {
-    const info = await redis.info()
-    const ahead_ms = await redisAhead(redis)
+    const masters = await seekRedis(redis, address, prefix)
+    const worst = masters.find(evicts) ?? masters[0]
+    const ahead = await Promise.all(mastersOf(redis).map(redisAhead))
     const live = await createGateDirectory({ redis, keys: redisKeys(prefix) }).live()
     return {
-      version: field(info, 'redis_version'),
-      ahead_ms,
-      evictionPolicy: field(info, 'maxmemory_policy'),
-      maxMemoryBytes: Number(field(info, 'maxmemory')),
+      version: [...new Set(masters.map(({ version }) => version))].join(', '),
+      masters: masters.length,
+      ahead_ms: ahead.reduce((most, each) => (Math.abs(each) > Math.abs(most) ? each : most), 0),
+      evictionPolicy: worst?.evictionPolicy ?? '',
+      maxMemoryBytes: worst?.maxMemoryBytes ?? 0,
       liveGates: live.length,
     }
-  } catch (error) {
-    throw new Error(reason ?? (error as Error).message, { cause: error })
   } finally {
     redis.disconnect()
   }

@@ -1,6 +1,7 @@
 /** `doctor`: looks at everything that the system needs, each part for itself, so that one that is away hides no other. */
-import { BusRefused, type TopicSettings } from '../../schemas/bus.js'
+import type { TopicSettings } from '../../schemas/bus.js'
 import type { Config } from '../../schemas/config.js'
+import { EngineRefused } from '../../schemas/engine-refused.js'
 import { minInSyncReplicas } from '../../schemas/kafka-settings.js'
 import type { Operation } from '../consumer-groups.js'
 import type { DatabaseFacts, DiskFacts, RedisFacts } from '../ports.js'
@@ -56,7 +57,7 @@ async function examine(part: string, remedy: string, look: () => Promise<Finding
   try {
     return await look()
   } catch (error) {
-    if (error instanceof BusRefused) return [wrong(part, error.says, error.remedy)]
+    if (error instanceof EngineRefused) return [wrong(part, error.says, error.remedy)]
     return [wrong(part, (error as Error).message, remedy)]
   }
 }

@@ -47,13 +47,16 @@ export function databaseFindings(facts: DatabaseFacts): Finding[] {
 /** What is to be said of a Redis that answers. */
 export function redisFindings({
   version,
+  masters,
   ahead_ms,
   evictionPolicy,
   maxMemoryBytes,
   liveGates,
 }: RedisFacts): Finding[] {
   const part = 'redis'
-  const findings = [ok(part, `Redis ${version}`)]
+  const findings = [
+    ok(part, `Redis ${version}${masters > 1 ? `, ${plural(masters, 'master')}` : ''}: takes what we write`),
+  ]
   if (maxMemoryBytes > 0 && evictionPolicy !== 'noeviction' && evictionPolicy !== '')
     findings.push(
       doubtful(

@@ -32,15 +32,23 @@ export interface RedisServer {
   stop(): Promise<void>
 }
 
+interface Options {
+  readonly isSentinel?: boolean
+  /** It speaks TLS alone. */
+  readonly isTls?: boolean
+  readonly password?: string
+}
+
 /** @param settings of redis.conf, by name */
-async function startRedisServer(
+export async function startRedisServer(
   settings: Readonly<Record<string, string | number>> = {},
-  { isSentinel = false, password }: { isSentinel?: boolean; password?: string } = {},
+  { isSentinel = false, isTls = false, password }: Options = {},
 ): Promise<RedisServer> {
   const port = await partPort(undefined, taken)
   const folder = mkdtempSync(join(tmpdir(), 'coffeechat-redis-'))
   const file = join(folder, 'redis.conf')
-  const all = { port, bind: '127.0.0.1', save: '""', appendonly: 'no', dir: folder, ...settings }
+  const ports = isTls ? { port: 0, 'tls-port': port } : { port }
+  const all = { ...ports, bind: '127.0.0.1', save: '""', appendonly: 'no', dir: folder, ...settings }
   writeFileSync(
     file,
     Object.entries(all)

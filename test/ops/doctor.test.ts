@@ -167,7 +167,14 @@ test('disks: little room is doubtful, none is wrong, by size and by share; a sma
   assert.deepEqual(verdicts, ['ok', 'doubtful', 'doubtful', 'wrong', 'wrong', 'ok', 'wrong'])
 })
 
-const redis = { version: '7', ahead_ms: 0, evictionPolicy: 'noeviction', maxMemoryBytes: 0, liveGates: 1 }
+const redis = {
+  version: '7',
+  ahead_ms: 0,
+  masters: 1,
+  evictionPolicy: 'noeviction',
+  maxMemoryBytes: 0,
+  liveGates: 1,
+}
 
 test('Redis: one that throws keys away is doubtful, and no gateway is wrong', () => {
   assert.deepEqual(bad(redisFindings(redis)), [])
