@@ -12,6 +12,7 @@ import { refuseOld } from '../../../infra/postgres/refusals.js'
 import { databaseFindings } from '../../../ops/doctor/parts.js'
 import { ConfigError, readConfig } from '../../../schemas/config.js'
 import { EngineRefused } from '../../../schemas/engine-refused.js'
+import { read } from '../../architecture/checkout.js'
 import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
 import { silentLog } from '../../helpers/log.js'
 import { ask } from '../../helpers/postgres-servers.js'
@@ -61,6 +62,12 @@ for (const [title, url, says] of refused)
     await assert.rejects(seekDatabase(url()), (error: Error) => isSaid(error) || assert.fail(error))
     await assert.rejects(examineDatabase(url()), (error: Error) => isSaid(error) || assert.fail(error))
   })
+
+test('the rights that the docs name for a role of its own are enough', async () => {
+  const block = /```\n(GRANT USAGE ON SCHEMA[^`]*)```/.exec(read('docs/operate/postgres.md'))?.[1] ?? ''
+  await ask({ connectionString: database.url }, block.replaceAll('TO coffeechat', `TO ${role}`))
+  assert.deepEqual(await seekDatabase(asReader()), [])
+})
 
 test('a setup that may not make tables says which right it needs', async () => {
   const empty = await freshDatabase()

@@ -4,13 +4,19 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { createPendingAcks } from '../../../infra/redis/acks.js'
 import { evicts, seekRedis } from '../../../infra/redis/admission.js'
 import { createRedis } from '../../../infra/redis/client.js'
 import { examineRedis } from '../../../infra/redis/examine.js'
+import { redisKeys } from '../../../infra/redis/keys.js'
+import { createEndedGates, createGateLease } from '../../../infra/redis/lease.js'
+import { createOnlineUsers } from '../../../infra/redis/online.js'
+import { createPresence } from '../../../infra/redis/presence.js'
 import { redisFindings } from '../../../ops/doctor/parts.js'
 import { ConfigError, readConfig } from '../../../schemas/config.js'
 import { EngineRefused } from '../../../schemas/engine-refused.js'
 import { redisAddress } from '../../../schemas/redis-settings.js'
+import { read } from '../../architecture/checkout.js'
 import { createAuthority } from '../../helpers/certificate.js'
 import { silentLog } from '../../helpers/log.js'
 import { run } from '../../helpers/program.js'
@@ -40,6 +46,9 @@ const files = {
   ourKey: write('ours.key', ours.key),
 }
 const password = 'of-the-tests'
+/** As docs/operate/redis.md has them. */
+const documentedRights =
+  /^ACL SETUSER coffeechat on >password (.*)$/m.exec(read('docs/operate/redis.md'))?.[1] ?? ''
 
 type Name =
   | 'plain'
@@ -69,11 +78,14 @@ before(async () => {
   if (skip) return
   chmodSync(folder, 0o755)
   const plain = await startRedisServer()
-  const user = `chat on >${password} ~* +@all -set`
+  const users = {
+    'user chat': `on >${password} ~* +@all -set`,
+    'user documented': `on >${password} ${documentedRights}`,
+  }
   const others = await Promise.all([
     startRedisServer({ replicaof: `127.0.0.1 ${plain.port}` }),
     startRedisServer({ requirepass: password }, { password }),
-    startRedisServer({ user }),
+    startRedisServer(users),
     startRedisServer({ maxmemory: '64mb', 'maxmemory-policy': 'allkeys-lru' }),
     startRedisServer({ 'cluster-enabled': 'yes' }),
     startRedisServer({ 'sentinel monitor chat': `127.0.0.1 ${plain.port} 1` }, { isSentinel: true }),
@@ -162,6 +174,28 @@ for (const [title, given] of taken)
   test(`a Redis is used ${title}`, { skip }, async () => {
     assert.equal((await seek(given))[0]?.role, 'master')
   })
+
+test('the rights that the docs name are enough', { skip }, async () => {
+  const user = { REDIS_USERNAME: 'documented', REDIS_PASSWORD: password }
+  assert.equal((await examine(['rights', user])).liveGates, 0)
+  const redis = createRedis(redisAddress(readConfig(settings(['rights', user]))), silentLog)
+  const [keys, policy, identity] = [
+    redisKeys('im.'),
+    'one-per-type',
+    { gate_id: 'a', gate_epoch: 1 },
+  ] as const
+  try {
+    assert.equal(await createGateLease({ redis, keys, identity, lease_ms: 1_000 }).renew({}, 0), 'restored')
+    const presence = createPresence({ redis, keys, policy })
+    const acks = createPendingAcks({ redis, keys, lanes: 1, shown_ms: 0, presence, policy })
+    await acks.claim([0])
+    assert.deepEqual(await acks.read(0), [])
+    assert.deepEqual((await createOnlineUsers({ redis, keys }).all()).users, [])
+    assert.deepEqual(await createEndedGates({ redis, keys, policy }).silent(['a'], 1_000), [])
+  } finally {
+    redis.disconnect()
+  }
+})
 
 test('a Redis that may throw our keys away is used, and named', { skip }, async () => {
   assert.ok((await seek(['evicting'])).some(evicts))

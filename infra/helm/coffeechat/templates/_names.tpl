@@ -74,8 +74,10 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- if .root.Values.caSecret }}
 - { name: ca, mountPath: /etc/coffeechat/ca, readOnly: true }
 {{- end }}
-{{- if .root.Values.kafka.tlsSecret }}
-- { name: kafka-tls, mountPath: /etc/coffeechat/kafka, readOnly: true }
+{{- range $engine := list "kafka" "database" "redis" }}
+{{- if (index $.root.Values $engine).tlsSecret }}
+- { name: {{ $engine }}-tls, mountPath: /etc/coffeechat/{{ $engine }}, readOnly: true }
+{{- end }}
 {{- end }}
 {{- if and .gateway .root.Values.gateway.tlsSecret }}
 - { name: tls, mountPath: /etc/coffeechat/tls, readOnly: true }
@@ -94,9 +96,11 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 - name: ca
   secret: { secretName: {{ .root.Values.caSecret }} }
 {{- end }}
-{{- if .root.Values.kafka.tlsSecret }}
-- name: kafka-tls
-  secret: { secretName: {{ .root.Values.kafka.tlsSecret }} }
+{{- range $engine := list "kafka" "database" "redis" }}
+{{- with (index $.root.Values $engine).tlsSecret }}
+- name: {{ $engine }}-tls
+  secret: { secretName: {{ . }} }
+{{- end }}
 {{- end }}
 {{- if and .gateway .root.Values.gateway.tlsSecret }}
 - name: tls
