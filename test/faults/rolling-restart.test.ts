@@ -33,6 +33,7 @@ const recovery_ms = 60_000
 /** What a client is promised. */
 const away_ms = 35_000
 const pace_ms = 100
+const unacked_max = 8
 const cimUsers = hasCim() ? [830_001, 830_002] : []
 const [poster, postee] = [830_011, 830_012]
 
@@ -70,16 +71,26 @@ after(async () => {
   await system?.stop()
 })
 
-/** Everyone writes to somebody until it is told to stop; resolves with what the library's clients sent. */
+/**
+ * Everyone writes to somebody until it is told to stop, and nobody has more than a few messages unacked: a slow machine
+ * gets fewer. Resolves with what the library's clients sent.
+ */
 function talk() {
   const sent: Promise<unknown>[][] = library.map(() => [])
+  const unacked = library.map(() => 0)
   let isOver = false
+  const write = (at: number, turn: number): void => {
+    const { client } = library[at]!
+    unacked[at]!++
+    const sending = client.send(library[at ^ 1]!.client.user_id, `${client.user_id}: ${turn}`)
+    sent[at]!.push(sending.finally(() => unacked[at]!--))
+  }
   const talking = (async () => {
     for (let turn = 0; !isOver; turn++) {
-      for (const [at, { client }] of library.entries())
-        sent[at]!.push(client.send(library[at ^ 1]!.client.user_id, `${client.user_id}: ${turn}`))
-      for (const [at, line] of cims.entries()) line.send(cimUsers[at ^ 1]!, `${line.user_id}: ${turn}`)
-      correspondence.write(1)
+      for (const at of library.keys()) if (unacked[at]! < unacked_max) write(at, turn)
+      for (const [at, line] of cims.entries())
+        if (line.waiting() < unacked_max) line.send(cimUsers[at ^ 1]!, `${line.user_id}: ${turn}`)
+      if (correspondence.waiting() < unacked_max * correspondence.writers.length) correspondence.write(1)
       await pause(pace_ms)
     }
   })()
