@@ -101,6 +101,21 @@ module.exports = {
       { path: '^infra/', pathNot: '^infra/local/' },
       ['^infra/(?!local/)', '^workers/ports/', '^(gateway|ops)/ports\\.ts$', '^schemas/', '^proto/'],
     ),
+    {
+      name: 'opentelemetry-in-one-place',
+      comment: 'who begins a span knows schemas/tracer.ts alone',
+      severity: 'error',
+      from: { pathNot: '^infra/tracing/(otel|span-queue)\\.ts$|node_modules' },
+      to: { path: '(^|node_modules/)@opentelemetry/' },
+    },
+    {
+      name: 'opentelemetry-only-when-on',
+      comment: 'it is loaded where a collector is set: by an import() of infra/tracing/tracer.ts',
+      severity: 'error',
+      from: {},
+      to: { path: '^infra/tracing/otel\\.ts$', dependencyTypesNot: ['dynamic-import'] },
+    },
+
     onlyOurs(
       'starter-starts-processes',
       'the local stack starts our processes; it is no part of them',

@@ -30,13 +30,14 @@ import { createDevicePresence } from './infra/redis/presence.js'
 import { createReportLedger } from './infra/redis/reports.js'
 import { releaseVersion } from './infra/release.js'
 import { createTokenSigner } from './infra/tokens.js'
+import { createTracer } from './infra/tracing/tracer.js'
 import type { Config } from './schemas/config.js'
 import { databaseAddress } from './schemas/database-settings.js'
 import type { Logger } from './schemas/log.js'
 import { redisAddress } from './schemas/redis-settings.js'
 import { recordStyle } from './schemas/topic-settings.js'
 import { allRoles, busSettings, isWanted, patiently, topicDelay } from './setup.js'
-import { workerPorts } from './wiring.js'
+import { type Signals, workerPorts } from './wiring.js'
 import { startFileSweep } from './workers/file-sweep.js'
 import type { Frame } from './workers/kit/runner.js'
 import { allWorkers, isWorkerRole, startWorkers, type WorkerRole, workerRoles } from './workers/main.js'
@@ -91,6 +92,11 @@ async function openOutside(
   return outside
 }
 
+/** What this process tells of itself, metrics as text included. */
+interface ProcessSignals extends Signals {
+  readonly metrics: ProcessMetrics
+}
+
 /** Counts by batch, with the same labels each time. */
 function observeBatches(metrics: ProcessMetrics): NonNullable<Frame['observe']> {
   const labels = Object.fromEntries(allWorkers.map(({ name }) => [name, { worker: name }]))
@@ -105,7 +111,7 @@ function observeBatches(metrics: ProcessMetrics): NonNullable<Frame['observe']> 
   }
 }
 
-const workerFrame = (config: Config, { bus }: Outside, metrics: ProcessMetrics, log: Logger): Frame => ({
+const workerFrame = (config: Config, { bus }: Outside, { metrics, tracer, log }: ProcessSignals): Frame => ({
   bus,
   ...recordStyle(config),
   log,
@@ -116,6 +122,7 @@ const workerFrame = (config: Config, { bus }: Outside, metrics: ProcessMetrics, 
   ackFlushCron: config.ACK_FLUSH_CRON,
   delayOf: (topic) => topicDelay(config, topic),
   observe: observeBatches(metrics),
+  tracer,
 })
 
 /** Without these nothing works; the business's webhooks are told later what they missed. */
@@ -124,8 +131,7 @@ const neededRoles = allRoles.filter((role) => role !== 'gateway' && role !== 'we
 async function openGateway(
   config: Config,
   outside: Outside,
-  metrics: ProcessMetrics,
-  log: Logger,
+  { metrics, tracer, log }: ProcessSignals,
   onFenced: () => void,
 ) {
   const { bus, redis } = outside
@@ -149,6 +155,7 @@ async function openGateway(
     files,
     neededRoles,
     metrics,
+    tracer,
     exposition: metrics.exposition,
     chatFiles: config.PROFILE === 'local' ? readPageFiles(join(import.meta.dirname, 'chat')) : undefined,
     certificate,
@@ -177,15 +184,15 @@ async function startWorkerRoles(
   config: Config,
   roles: readonly string[],
   outside: Outside,
-  metrics: ProcessMetrics,
-  log: Logger,
+  signals: ProcessSignals,
 ): Promise<Part[]> {
   const { bus, redis, pool } = outside
-  const frame = workerFrame(config, outside, metrics, log)
+  const { metrics, log } = signals
+  const frame = workerFrame(config, outside, signals)
   const keys = redisKeys(config.TOPIC_PREFIX)
   const workers = roles.filter(isWorkerRole).filter((role) => isWanted(config, role))
   const running = pool
-    ? await startWorkers(workers, workerPorts(config, workers, redis, pool, metrics, log), frame)
+    ? await startWorkers(workers, workerPorts(config, workers, redis, pool, signals), frame)
     : []
   // A counter that begins with its first event hides it: only what was there before can have increased.
   for (const { name } of running) metrics.count('dead_letters', { worker: name }, 0)
@@ -266,12 +273,14 @@ export async function startProcess(
   const life: Life = { isReady: () => false, parts: async () => ({}) }
   // First of all: who looks after the process sees it start.
   const ops = await startOps(config, metrics, life)
+  const spans = await createTracer(config, roles, metrics, log)
+  const signals = { metrics, tracer: spans.tracer, log }
   const outside = await openOutside(config, roles.some(isWorkerRole), metrics, log)
   const { bus, redis, pool } = outside
   life.parts = createPartChecks(outside)
   const [parts, gateway] = await Promise.all([
-    startWorkerRoles(config, roles, outside, metrics, log),
-    roles.includes('gateway') ? openGateway(config, outside, metrics, log, onFenced) : undefined,
+    startWorkerRoles(config, roles, outside, signals),
+    roles.includes('gateway') ? openGateway(config, outside, signals, onFenced) : undefined,
   ])
   const heartbeats = startHeartbeats({
     redis,
@@ -300,6 +309,7 @@ export async function startProcess(
       await heartbeats.stop()
       await Promise.all(parts.map((part) => part.stop()))
       clock.stop()
+      await spans.stop()
       await ops?.stop()
       await bus.close()
       await pool?.end()

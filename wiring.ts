@@ -42,6 +42,7 @@ import { createEventSink } from './infra/webhooks/events.js'
 import type { Config } from './schemas/config.js'
 import type { Logger } from './schemas/log.js'
 import type { Metrics } from './schemas/metrics.js'
+import type { Tracer } from './schemas/tracer.js'
 import { addressFor, webhookKinds } from './schemas/webhook-settings.js'
 import type { WorkerPorts, WorkerRole } from './workers/main.js'
 import type { Notifier } from './workers/ports/push.js'
@@ -50,26 +51,32 @@ import type { BeforeSend, EventSink } from './workers/ports/webhooks.js'
 /** By how much a delivery check may come late and still find flushed acks in Redis. */
 const checkSlack_ms = 2_000
 
+/** What a process tells of itself. */
+export interface Signals {
+  readonly metrics: Metrics
+  readonly tracer: Tracer
+  readonly log: Logger
+}
+
 /** Providers' keys are read only where they are needed. */
-const createPushNotifier = (config: Config, roles: readonly WorkerRole[], log: Logger): Notifier =>
+const createPushNotifier = (
+  config: Config,
+  roles: readonly WorkerRole[],
+  { log, tracer }: Signals,
+): Notifier =>
   roles.includes('offline-push')
-    ? createNotifier({ providers: createPushProviders(config, log), fallback: config.PUSH_PROVIDER })
+    ? createNotifier({ providers: createPushProviders(config, log), fallback: config.PUSH_PROVIDER, tracer })
     : { notify: () => Promise.reject(new Error('this process notifies nobody')) }
 
 /** Where notifications go and are noted, counted by the providers that are set up. */
-function pushPorts(
-  config: Config,
-  roles: readonly WorkerRole[],
-  pool: pg.Pool,
-  metrics: Metrics,
-  log: Logger,
-) {
-  const ports = { pushLedger: createPushLedger(pool), notifier: createPushNotifier(config, roles, log) }
+function pushPorts(config: Config, roles: readonly WorkerRole[], pool: pg.Pool, signals: Signals) {
+  const notifier = createPushNotifier(config, roles, signals)
+  const ports = { pushLedger: createPushLedger(pool), notifier }
   const providers = new Set(['apns', 'fcm', 'webhook', 'log', ...config.PUSH_PROVIDERS.keys()])
-  return measurePushes(ports, providers, metrics)
+  return measurePushes(ports, providers, signals.metrics)
 }
 
-const createBeforeSendHook = (config: Config, metrics: Metrics, log: Logger): BeforeSend | undefined =>
+const createBeforeSendHook = (config: Config, { metrics, tracer, log }: Signals): BeforeSend | undefined =>
   config.WEBHOOK_BEFORE_SEND_URL === undefined
     ? undefined
     : createBeforeSend({
@@ -78,6 +85,7 @@ const createBeforeSendHook = (config: Config, metrics: Metrics, log: Logger): Be
         timeout_ms: config.WEBHOOK_BEFORE_SEND_TIMEOUT_MS,
         onFailure: config.WEBHOOK_BEFORE_SEND_ON_FAILURE,
         maxMessageBytes: config.MAX_MESSAGE_BYTES,
+        tracer,
         log,
         observe(verdict, ms) {
           metrics.count('webhook_before_send', { verdict })
@@ -85,11 +93,12 @@ const createBeforeSendHook = (config: Config, metrics: Metrics, log: Logger): Be
         },
       })
 
-function createEventHook(config: Config, metrics: Metrics, log: Logger): EventSink {
+function createEventHook(config: Config, { metrics, tracer, log }: Signals): EventSink {
   const sink = createEventSink({
     addressFor: (kind) => addressFor(config, kind),
     secret: config.WEBHOOK_EVENTS_SECRET,
     timeout_ms: config.WEBHOOK_EVENTS_TIMEOUT_MS,
+    tracer,
     log,
     observe(kind, outcome, ms) {
       metrics.count('webhook_events', { kind, outcome })
@@ -130,15 +139,14 @@ export function workerPorts(
   roles: readonly WorkerRole[],
   redis: Redis,
   pool: pg.Pool,
-  metrics: Metrics,
-  log: Logger,
+  signals: Signals,
 ): WorkerPorts {
   const keys = redisKeys(config.TOPIC_PREFIX)
   const delivery = deliveryPorts(config, redis, pool)
   return {
     ...delivery,
-    beforeSend: createBeforeSendHook(config, metrics, log),
-    eventSink: createEventHook(config, metrics, log),
+    beforeSend: createBeforeSendHook(config, signals),
+    eventSink: createEventHook(config, signals),
     webhookQueue: createWebhookQueue(pool),
     webhookRetries: config.WEBHOOK_RETRIES,
     webhookMaxAge_ms: config.WEBHOOK_EVENTS_MAX_AGE_MS,
@@ -178,13 +186,13 @@ export function workerPorts(
     pushTargets: createPushTargets(pool),
     pushRecords: createPushRecords(pool),
     groupNames: createGroupNames(pool),
-    ...pushPorts(config, roles, pool, metrics, log),
+    ...pushPorts(config, roles, pool, signals),
     pushRates: createPushRates({ redis, keys, perMinute: config.PUSH_RATE_PER_MINUTE }),
     pushPreview: config.PUSH_PREVIEW,
     pushDelays_ms: config.PUSH_RETRY_DELAYS_MS,
     pushRetries: config.PUSH_RETRIES,
     robots: createRobotDirectory(pool),
-    robotCaller: createRobotCaller({ maxMessageBytes: config.MAX_MESSAGE_BYTES }),
+    robotCaller: createRobotCaller({ maxMessageBytes: config.MAX_MESSAGE_BYTES, tracer: signals.tracer }),
     pushes: createPushes(pool),
     pushStatuses: createPushStatuses(pool),
     online: createOnlineUsers({ redis, keys }),

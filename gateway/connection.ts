@@ -3,6 +3,7 @@
  * transport that hides whether it is TCP, TLS or WebSocket.
  */
 import type { DeviceName } from '../schemas/ids.js'
+import type { Span } from '../schemas/tracer.js'
 import type { Trace } from '../schemas/tracing.js'
 import type { Frame } from './codec/frame.js'
 import type { PendingRequest } from './pending.js'
@@ -86,8 +87,9 @@ export interface Connection {
   strikes: number[] | undefined
   /** What a worker still has to answer, oldest first. */
   requests: PendingRequest[]
-  /** Of the packet that is being served. */
+  /** What the packet that is being served belongs to, and its span where it is recorded and no request has it. */
   trace: Trace | undefined
+  span: Span | undefined
   /** While pending: what the client sent meanwhile, and what the bus brought. */
   heldFrames: Frame[]
   heldPackets: HeldPacket[]
@@ -131,6 +133,7 @@ export const newConnection = (
   strikes: undefined,
   requests: [],
   trace: undefined,
+  span: undefined,
   heldFrames: [],
   heldPackets: [],
   outbox: [],

@@ -4,6 +4,7 @@ import type { Config } from '../schemas/config.js'
 import type { Logger } from '../schemas/log.js'
 import type { Metrics } from '../schemas/metrics.js'
 import type { TokenSigner } from '../schemas/tokens.js'
+import type { Tracer } from '../schemas/tracer.js'
 import type { Certificate, GateDirectory, GateFiles, GateIdentity, PageFiles, WorkerHealth } from './ports.js'
 import type { Reports } from './reports.js'
 import type { Targets } from './targets.js'
@@ -17,6 +18,7 @@ export interface HttpContext {
   readonly health: WorkerHealth
   readonly log: Logger
   readonly metrics: Metrics
+  readonly tracer: Tracer
   /** What /metrics answers: text in the Prometheus format. */
   readonly exposition: () => Promise<string>
   readonly tokens: TokenSigner

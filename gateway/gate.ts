@@ -4,6 +4,7 @@ import type { Config } from '../schemas/config.js'
 import { isGroupId } from '../schemas/ids.js'
 import type { Metrics } from '../schemas/metrics.js'
 import { type CommandName, commandLabels, commands } from '../schemas/packets.js'
+import type { Tracer } from '../schemas/tracer.js'
 import type { CloseReason, Connection } from './connection.js'
 import type { Following } from './following.js'
 import type { ClientRequest, MessageNames, Pending, PendingRequest } from './pending.js'
@@ -24,6 +25,7 @@ export interface Gate {
   readonly publisher: Publisher
   readonly reports: Reports
   readonly following: Following
+  readonly tracer: Tracer
   /** ms, monotonic */
   now(): number
   /** True: nothing may be forwarded (I9). */

@@ -7,12 +7,14 @@ import type { Bus, Consumer, IncomingRecord, RecordBatch } from '../schemas/bus.
 import type { Logger } from '../schemas/log.js'
 import type { Metrics } from '../schemas/metrics.js'
 import { fullName, topics } from '../schemas/topics.js'
-import { markedTrace, markTrace, tracesIn } from '../schemas/tracing.js'
+import type { Tracer } from '../schemas/tracer.js'
+import { markedTrace, tracesIn } from '../schemas/tracing.js'
 import type { Broadcasts } from './broadcasts.js'
 import type { Following } from './following.js'
 import type { LeaseKeeper } from './lease.js'
 import type { GateIdentity, RegisteredLogin } from './ports.js'
 import type { Publisher } from './publisher.js'
+import { traceWriting } from './spans.js'
 import type { OutboundPacket, Target, Targets } from './targets.js'
 
 interface OutboundOptions {
@@ -27,6 +29,7 @@ interface OutboundOptions {
   /** A packet for every connection of the gate. */
   readonly broadcasts: Pick<Broadcasts, 'take'>
   readonly metrics: Metrics
+  readonly tracer: Tracer
   readonly following: Following
   readonly log: Logger
 }
@@ -69,9 +72,11 @@ function writeRecord(options: OutboundOptions, { value, offset, headers }: Incom
   const traces = tracesIn(headers)
   for (const [at, packet] of outbound.packet.entries()) {
     const trace = traces?.[at]
-    if (trace !== undefined) markTrace(packet, trace)
+    const span = trace === undefined ? trace : traceWriting(options, packet, trace)
     if (packet.broadcast) options.broadcasts.take(packet, packet.broadcast)
     for (const target of packet.target ?? noTargets) writePacket(options, packet, target)
+    // The writer hands over what this turn has for a socket in a microtask, which was queued before this one.
+    if (span !== undefined) queueMicrotask(() => span.end())
   }
 }
 

@@ -62,7 +62,7 @@ const broadcastsOf = (gate: Gate, clients: Clients, lease: LeaseKeeper): Broadca
 
 /** Makes the parts; nothing is read or written yet. */
 export async function assemble(ports: GatewayPorts, addresses: () => GateAddresses): Promise<Parts> {
-  const { config, identity, bus, metrics, log, presence } = ports
+  const { config, identity, bus, metrics, tracer, log, presence } = ports
   const prefix = config.TOPIC_PREFIX
   const style = recordStyle(config)
   const lease = createLeaseKeeper({
@@ -91,10 +91,11 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
     lanes: config.TOPIC_PARTITIONS,
     isSuspended,
     onFailed: pending.fail,
+    tracer,
     log,
   })
   const { publish } = publisher
-  const reports = createReports({ style, ledger: ports.reportLedger, publish })
+  const reports = createReports({ style, ledger: ports.reportLedger, publish, tracer })
   const changes = createPresenceChanges({ gate_id: identity.gate_id, style, presence, publish, log })
   const writer = createWriter({
     max_unsent_bytes: config.MAX_SEND_BUFFER_BYTES,
@@ -111,6 +112,7 @@ export async function assemble(ports: GatewayPorts, addresses: () => GateAddress
     publisher,
     reports,
     following: createFollowing(metrics, now),
+    tracer,
     now,
     isSuspended,
     close,

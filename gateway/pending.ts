@@ -3,6 +3,7 @@
  * arrival: one queue and one timer serve all (spec 2, "Single chat" 1: no ack within 8 s → SERVER_BUSY).
  */
 import { answerOf, type CommandName, commands } from '../schemas/packets.js'
+import type { Span } from '../schemas/tracer.js'
 import type { Trace } from '../schemas/tracing.js'
 import type { Connection } from './connection.js'
 
@@ -30,6 +31,8 @@ export interface PendingRequest extends ClientRequest {
   readonly answer_id: number
   /** ms, monotonic */
   readonly deadline: number
+  /** Lasts until it is settled. */
+  readonly span: Span | undefined
   settled: boolean
 }
 
@@ -69,15 +72,16 @@ export function createPending({ timeout_ms, now, onAnswered, onLate }: PendingOp
   let open = 0
   let timer: NodeJS.Timeout | undefined
 
-  const close = (request: PendingRequest): void => {
+  const close = (request: PendingRequest, failure?: string): void => {
     request.settled = true
+    request.span?.end(failure)
     open--
   }
 
   const fail = (request: ClientRequest | PendingRequest) => {
     if (!('settled' in request)) return onLate(request)
     if (request.settled) return
-    close(request)
+    close(request, 'not answered in time')
     const { requests } = request.connection
     const at = requests.indexOf(request)
     if (at >= 0) requests.splice(at, 1)
@@ -113,8 +117,10 @@ export function createPending({ timeout_ms, now, onAnswered, onLate }: PendingOp
     add(connection, command, seq, message) {
       const answer_id = answerIds.get(command)!
       const deadline = now() + timeout_ms
-      const { trace } = connection
-      const request = { connection, command, answer_id, seq, message, trace, deadline, settled: false }
+      const { trace, span } = connection
+      connection.span = undefined
+      const asked = { connection, command, seq, message, trace }
+      const request: PendingRequest = { ...asked, answer_id, deadline, span, settled: false }
       queue.push(request)
       connection.requests.push(request)
       open++
@@ -126,7 +132,7 @@ export function createPending({ timeout_ms, now, onAnswered, onLate }: PendingOp
       for (let at = 0; at < requests.length; at++) {
         const request = requests[at]!
         if (request.seq !== seq || (request.answer_id !== answer_id && !isError)) continue
-        close(request)
+        close(request, isError ? 'answered with ERROR_NOTIFY' : undefined)
         onAnswered(request.command, now() - (request.deadline - timeout_ms))
         if (at === 0) requests.shift()
         else requests.splice(at, 1)
@@ -136,7 +142,7 @@ export function createPending({ timeout_ms, now, onAnswered, onLate }: PendingOp
     },
     fail,
     forget(connection) {
-      for (const request of connection.requests) close(request)
+      for (const request of connection.requests) close(request, 'the connection is gone')
       connection.requests = []
       trim()
     },

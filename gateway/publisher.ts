@@ -7,6 +7,7 @@ import { type Bus, BusUnavailable, type OutgoingRecord, type Producer } from '..
 import type { Logger } from '../schemas/log.js'
 import { packEvents } from '../schemas/packing.js'
 import { type AnyTopic, type EventOf, fullName, recordOf } from '../schemas/topics.js'
+import { publication, type Span, spanWithin, type Tracer } from '../schemas/tracer.js'
 import { type Trace, withTraces } from '../schemas/tracing.js'
 import type { ClientRequest } from './pending.js'
 
@@ -29,6 +30,7 @@ interface PublisherOptions {
   /** Nothing leaves a gate whose lease is in doubt, not even what was queued before (I9). */
   readonly isSuspended: () => boolean
   readonly onFailed: (request: ClientRequest) => void
+  readonly tracer: Tracer
   readonly log: Logger
 }
 
@@ -105,11 +107,23 @@ function createPacking(prefix: string, lanes: number, publish: Publisher['publis
   }
 }
 
+/** Ends these spans when it is known what became of it. */
+function endWith(done: Promise<void>, spans: readonly Span[]): void {
+  const end = (failure?: string) => {
+    for (const span of spans) span.end(failure)
+  }
+  done.then(
+    () => end(),
+    () => end('the bus did not confirm'),
+  )
+}
+
 export async function createPublisher(options: PublisherOptions): Promise<Publisher> {
-  const { bus, prefix, lanes, isSuspended, onFailed, log } = options
+  const { bus, prefix, lanes, isSuspended, onFailed, tracer, log } = options
   const producer: Producer = await bus.producer('gateway', { beforeSend: () => !isSuspended() })
   let records: OutgoingRecord[] = []
   let requests: ClientRequest[] = []
+  let spans: Span[] = []
 
   const publish = async (batch: readonly OutgoingRecord[]): Promise<void> => {
     if (isSuspended()) throw new BusUnavailable('the lease of this gate is in doubt')
@@ -119,9 +133,13 @@ export async function createPublisher(options: PublisherOptions): Promise<Publis
   const flush = (): void => {
     const asked = requests
     const batch = records
+    const begun = spans
     records = []
     requests = []
-    publish(batch).catch((error: unknown) => {
+    spans = []
+    const done = publish(batch)
+    if (begun.length > 0) endWith(done, begun)
+    done.catch((error: unknown) => {
       log.warn({ err: error, records: batch.length }, 'the bus did not confirm')
       for (const request of asked) onFailed(request)
     })
@@ -132,9 +150,11 @@ export async function createPublisher(options: PublisherOptions): Promise<Publis
   return {
     submit(topic, event, request, trace = request?.trace) {
       if (topic.packed !== undefined) return packing.add(topic, event)
+      const span = trace === undefined ? trace : spanWithin(tracer, trace, () => publication(prefix, topic))
+      if (span !== undefined) spans.push(span)
       const record = recordOf({ prefix }, topic, event)
-      if (records.push(trace === undefined ? record : withTraces(record, [trace], 1)) === 1)
-        queueMicrotask(flush)
+      const own = span?.trace ?? trace
+      if (records.push(own === undefined ? record : withTraces(record, [own], 1)) === 1) queueMicrotask(flush)
       if (request !== undefined) requests.push(request)
     },
     publish,

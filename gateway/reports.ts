@@ -5,6 +5,7 @@
 import type { OutgoingRecord } from '../schemas/bus.js'
 import type { ReportSubmittedJson } from '../schemas/business-events.js'
 import { type RecordStyle, recordOf, topics } from '../schemas/topics.js'
+import { publication, publishWithin, type Tracer } from '../schemas/tracer.js'
 import { type Trace, withTraces } from '../schemas/tracing.js'
 import type { ReportLedger } from './ports.js'
 
@@ -23,9 +24,10 @@ interface ReportOptions {
   readonly style: RecordStyle
   readonly ledger: ReportLedger
   readonly publish: (records: readonly OutgoingRecord[]) => Promise<void>
+  readonly tracer: Tracer
 }
 
-export function createReports({ style, ledger, publish }: ReportOptions): Reports {
+export function createReports({ style, ledger, publish, tracer }: ReportOptions): Reports {
   /** The latest report under each id that is on its way: a repeat waits for it, or both would pass for the first. */
   const underWay = new Map<string, Promise<unknown>>()
 
@@ -33,7 +35,9 @@ export function createReports({ style, ledger, publish }: ReportOptions): Report
     const { user_id, report_id } = report
     const repeated = await ledger.isPublished(user_id, report_id)
     const marked: ReportSubmittedJson = { ...report, ...(repeated ? { repeated: true } : {}) }
-    await publish([withTraces(recordOf(style, topics.reportSubmitted, marked), [trace], 1)])
+    const record = recordOf(style, topics.reportSubmitted, marked)
+    const start = () => publication(style.prefix, topics.reportSubmitted)
+    await publishWithin(tracer, trace, start, (own) => publish([withTraces(record, [own], 1)]))
     // Only now: a mark must never stand on what was not published before.
     if (!repeated) await ledger.published(user_id, report_id)
     return { repeated }

@@ -4,6 +4,7 @@
  * of `x-coffeechat-timestamp`. `idempotency-key` is the same whenever the same thing is posted again.
  */
 import { createHmac } from 'node:crypto'
+import { type SpanStart, spanWithin, type Tracer } from '../schemas/tracer.js'
 import { type Trace, traceHeader } from '../schemas/tracing.js'
 
 export interface SignedPost {
@@ -17,20 +18,39 @@ export interface SignedPost {
   readonly timeout_ms: number
   /** What it belongs to, where somebody traces it. */
   readonly trace?: Trace | undefined
+  /** Where it is given, the post has a span of its own. */
+  readonly tracer?: Tracer | undefined
 }
+
+/** Only the host of the address: its path may have a token in it. */
+const postStart = (url: string): SpanStart => ({
+  name: 'POST',
+  kind: 'client',
+  attributes: { 'http.request.method': 'POST', 'server.address': new URL(url).host },
+})
 
 /**
  * Posts it. Redirects are not followed: the address is the one that the business has set, and no other.
  * @throws where no answer comes in time
  */
-export const signedPost = ({
-  url,
-  body,
-  idempotency_key,
-  secret,
-  timeout_ms,
-  trace,
-}: SignedPost): Promise<Response> => {
+export async function signedPost(asked: SignedPost): Promise<Response> {
+  const { url, trace, tracer } = asked
+  const span = tracer && spanWithin(tracer, trace, () => postStart(url))
+  try {
+    const response = await post(asked, span?.trace ?? trace)
+    span?.set({ 'http.response.status_code': response.status })
+    span?.end(response.status > 299 ? `HTTP ${response.status}` : undefined)
+    return response
+  } catch (error) {
+    span?.end(error instanceof Error ? error.name : 'failed')
+    throw error
+  }
+}
+
+function post(
+  { url, body, idempotency_key, secret, timeout_ms }: SignedPost,
+  trace: Trace | undefined,
+): Promise<Response> {
   const timestamp = String(Math.floor(Date.now() / 1_000))
   const signed = (key: string) => createHmac('sha256', key).update(`${timestamp}.${body}`).digest('hex')
   const isSigned = secret !== null && secret !== undefined

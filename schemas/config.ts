@@ -23,6 +23,7 @@ import {
   setting,
 } from './setting.js'
 import { topicSettings } from './topic-settings.js'
+import { tracingSettings } from './tracing-settings.js'
 import { webhookSettings } from './webhook-settings.js'
 
 export const settings = {
@@ -248,6 +249,7 @@ export const settings = {
   PUSH_PREVIEW: setting(flag, 'true', 'show the text in notifications'),
   ...webhookSettings,
   ...retentionSettings,
+  ...tracingSettings,
   LOG_LEVEL: setting(
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']),
     'info',
@@ -281,6 +283,7 @@ export const secretSettings: ReadonlySet<string> = new Set([
   'S3_SECRET_ACCESS_KEY',
   'WEBHOOK_BEFORE_SEND_SECRET',
   'WEBHOOK_EVENTS_SECRET',
+  'OTEL_EXPORTER_OTLP_HEADERS',
   // Addresses of webhooks often have a token in them.
   'WEBHOOK_BEFORE_SEND_URL',
   'WEBHOOK_EVENTS_URL',

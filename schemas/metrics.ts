@@ -141,6 +141,11 @@ export const metrics = {
     'every process',
     'how far this machine’s clock is before that of Redis; negative: behind',
   ),
+  trace_spans: counter(
+    'every process',
+    'spans of traces: exported to the collector, failed on the way to it, or dropped since too many waited',
+    ['outcome'],
+  ),
   role_ready: gauge('every process', '1 while the role has its partitions and works', ['role']),
   build: gauge('every process', 'always 1; names the release', ['version', 'node']),
 } as const

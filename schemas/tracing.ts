@@ -32,6 +32,10 @@ export const spanIdOf = (trace: Trace): string => trace.slice(36, 52)
 /** Somebody records this trace. */
 export const isSampled = (trace: Trace): boolean => (Number.parseInt(trace.slice(53), 16) & 1) === 1
 
+/** What a line of the log says of the trace that it belongs to. */
+export const traceFields = (trace: Trace | undefined) =>
+  trace === undefined ? {} : { trace_id: traceIdOf(trace), span_id: spanIdOf(trace) }
+
 /** The traces of several events, by their place among them. */
 export type Traces = readonly (Trace | undefined)[]
 

@@ -18,7 +18,8 @@ import {
 import type { OrgArgumentsOf, OrgOperation } from '../../schemas/org-operations.js'
 import { type CommandName, commands } from '../../schemas/packets.js'
 import { type AnyTopic, type EventOf, recordOf, topics } from '../../schemas/topics.js'
-import { withTraces } from '../../schemas/tracing.js'
+import { publication, publishWithin } from '../../schemas/tracer.js'
+import { type Trace, withTraces } from '../../schemas/tracing.js'
 import {
   type ArgumentsOf,
   type ErrorBody,
@@ -129,6 +130,7 @@ function createWays({
   identity,
   targets,
   publish,
+  tracer,
   isSuspended,
 }: HttpContext): Pick<Calls, 'ask' | 'tell'> {
   const prefix = config.TOPIC_PREFIX
@@ -142,13 +144,13 @@ function createWays({
     seq_num: 0,
   })
 
-  const recordFor = <T extends AnyTopic>(request: FastifyRequest, topic: T, event: EventOf<T>) =>
-    withTraces(recordOf({ prefix }, topic, event), [traceOfCall(request)], 1)
-
-  /** BusUnavailable means that nobody can say whether it is there. */
-  async function send(records: Parameters<HttpContext['publish']>[0]): Promise<void> {
+  /** BusUnavailable means that nobody can say whether they are there. */
+  async function send<T extends AnyTopic>(request: FastifyRequest, topic: T, events: readonly EventOf<T>[]) {
     if (isSuspended()) throw serverBusy()
-    await publish(records).catch((error: unknown) => {
+    const publishAll = (trace: Trace | undefined) =>
+      publish(events.map((each) => withTraces(recordOf({ prefix }, topic, each), [trace], 1)))
+    const start = () => publication(prefix, topic)
+    await publishWithin(tracer, traceOfCall(request), start, publishAll).catch((error: unknown) => {
       throw error instanceof BusUnavailable ? serverBusy() : error
     })
   }
@@ -172,13 +174,13 @@ function createWays({
       })
       const deadline = setTimeout(() => fail(serverBusy()), answerDeadline_ms)
       // An answer can arrive before the bus has confirmed the request to us: it counts all the same.
-      send([recordFor(request, topic, event(originOf(userId, id)))]).catch(fail)
+      send(request, topic, [event(originOf(userId, id))]).catch(fail)
     })
 
   return {
     ask,
     async tell(request, userId, topic, events) {
-      await send(events(originOf(userId, 0)).map((each) => recordFor(request, topic, each)))
+      await send(request, topic, events(originOf(userId, 0)))
     },
   }
 }

@@ -14,7 +14,7 @@ import { createCalls, idempotencyKeyOf } from './calls.js'
 import { allowOrigins } from './cors.js'
 import { describeCalls } from './description.js'
 import { badRequest, errorBody, Fault, faultOf } from './faults.js'
-import { newTraceId, requestIdOf } from './request-ids.js'
+import { newTraceId, requestIdOf, traceCalls } from './request-ids.js'
 import type { Api } from './rest.js'
 import { chatRoutes } from './routes/chat.js'
 import { contactRoutes } from './routes/contacts.js'
@@ -147,6 +147,7 @@ export async function createApi(context: HttpContext): Promise<FastifyInstance> 
   api.setSerializerCompiler(serializerCompiler)
   readJson(api)
   observe(api, context)
+  traceCalls(api, context.tracer)
   answerFailures(api, context)
   api.decorateRequest('caller')
   api.addHook('onRequest', async (request) => {

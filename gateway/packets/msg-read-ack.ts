@@ -5,7 +5,13 @@ import { mayAskAbout, type Verb } from './verb.js'
 
 export const msgReadAck: Verb<'MSG_READ_ACK'> = (gate, connection, seq, read) => {
   if (!mayAskAbout(gate, connection, 'MSG_READ_ACK', seq, read)) return
-  const request = { connection, command: 'MSG_READ_ACK', seq, message: undefined } as const
+  const request = {
+    connection,
+    command: 'MSG_READ_ACK',
+    seq,
+    message: undefined,
+    trace: connection.trace,
+  } as const
   if (gate.isSuspended()) return answerBusy(gate, request)
   const origin = originOf(gate, connection, seq)
   gate.publisher.submit(topics.requestRead, { origin, read, time: Date.now() }, request)

@@ -4,12 +4,12 @@
  */
 import { CIM } from '../../proto/index.js'
 import { type CommandName, clientCommandName, commandLabels, commands } from '../../schemas/packets.js'
-import { parseTrace } from '../../schemas/tracing.js'
 import type { Frame } from '../codec/frame.js'
 import { decodePacket } from '../codec/packet.js'
 import type { Connection, ConnectionLimits } from '../connection.js'
 import { ackMessage, badRequest, type Gate, refuse } from '../gate.js'
 import { takeToken } from '../rate.js'
+import { endArrival, traceArrival } from '../spans.js'
 import { authToken } from './auth-token.js'
 import { contactVerbs } from './contacts.js'
 import { groupVerbs } from './groups.js'
@@ -78,10 +78,10 @@ export function receive(gate: Gate, limits: ConnectionLimits, connection: Connec
 
   const decoded = decodePacket(name, frame.body)
   if (!decoded.ok) return badRequest(gate, connection, commandId, seq, decoded.reason)
-  const { traceparent } = decoded.body as { traceparent?: string | null }
-  connection.trace = traceparent ? parseTrace(traceparent) : undefined
+  traceArrival(gate.tracer, connection, name, decoded.body)
   // The table pairs each name with the handler of its body.
   ;(verb as Verb<CommandName>)(gate, connection, seq, decoded.body)
+  endArrival(connection)
 }
 
 /** RATE_LIMITED: a message's ack names the message, so its body is read all the same. */

@@ -3,6 +3,7 @@
  * is unknown after that is for the delay topics: another round starts at the address where this one ended.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { type SpanStart, spanWithin, type Tracer } from '../../schemas/tracer.js'
 import type {
   DeadToken,
   Notification,
@@ -25,6 +26,7 @@ export interface NotifierSettings {
   /** After so many notifications in a row without an answer, a provider is left alone for `rest_ms`. */
   readonly failuresBeforeRest?: number
   readonly rest_ms?: number
+  readonly tracer?: Tracer
 }
 
 interface Attempted {
@@ -94,6 +96,7 @@ function createAttempts({
   total_ms = 9_500,
   failuresBeforeRest = 8,
   rest_ms = 5_000,
+  tracer,
 }: NotifierSettings) {
   /** Per provider: how many notifications in a row got no answer, and until when (ms) it is left alone. */
   const health = new Map<string, { silent: number; restsUntil: number }>()
@@ -112,7 +115,9 @@ function createAttempts({
     const deadline = Date.now() + total_ms
     for (let attempts = 1; ; attempts++) {
       const timeout_ms = Math.min(attemptTimeout_ms, deadline - Date.now())
-      const answer = await provider.send(notification, address, timeout_ms)
+      const answer = await within(tracer, provider, notification, (own) =>
+        provider.send(own, address, timeout_ms),
+      )
       if (answer.kind !== 'unknown' || answer.retryAfter_ms !== undefined) {
         state.silent = 0
         return { answer, attempts }
@@ -126,4 +131,24 @@ function createAttempts({
       await pause(wait_ms)
     }
   }
+}
+
+const attemptStart = ({ name }: PushProvider, { notification_id }: Notification): SpanStart => ({
+  name: `push ${name}`,
+  kind: 'client',
+  attributes: { 'coffeechat.notification.id': notification_id },
+})
+
+/** One attempt, in a span of its own where the notification's trace is recorded. */
+async function within(
+  tracer: Tracer | undefined,
+  provider: PushProvider,
+  notification: Notification,
+  send: (notification: Notification) => Promise<ProviderAnswer>,
+): Promise<ProviderAnswer> {
+  const span = tracer && spanWithin(tracer, notification.trace, () => attemptStart(provider, notification))
+  if (span === undefined) return send(notification)
+  const answer = await send({ ...notification, trace: span.trace })
+  span.end(answer.kind === 'accepted' ? undefined : answer.kind)
+  return answer
 }

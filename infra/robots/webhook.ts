@@ -4,6 +4,7 @@
  * is the same whenever the same message is asked again. It answers 200 with JSON `{"body": text, "content"?: any}`,
  * or 204 (or nothing in a 2xx) where it has nothing to say.
  */
+import type { Tracer } from '../../schemas/tracer.js'
 import type { Patience, Question, RobotAnswer, RobotCaller, RobotHook } from '../../workers/ports/robots.js'
 import { contentOf, jsonOf, readAtMost, reasonOf } from '../http-posts.js'
 import { signedPost } from '../signed-post.js'
@@ -13,6 +14,7 @@ export interface RobotCallerSettings {
   readonly maxMessageBytes: number
   /** How long a robot that failed is spared, ms. */
   readonly rest_ms?: number
+  readonly tracer?: Tracer
 }
 
 /** One call of a batch, with the place of its answer. */
@@ -30,7 +32,8 @@ const passing = new Set([408, 425, 429])
 const maxAnswerFactor = 2
 
 /** Robots do not wait for each other: a slow or dead one costs a batch no more than one limit. */
-export function createRobotCaller({ maxMessageBytes, rest_ms = 30_000 }: RobotCallerSettings): RobotCaller {
+export function createRobotCaller(settings: RobotCallerSettings): RobotCaller {
+  const { maxMessageBytes, tracer, rest_ms = 30_000 } = settings
   /** Until when (ms) a robot that failed is spared. */
   const rests = new Map<number, number>()
   return {
@@ -43,6 +46,7 @@ export function createRobotCaller({ maxMessageBytes, rest_ms = 30_000 }: RobotCa
           askRobot(ofRobot, patience, {
             answers,
             maxMessageBytes,
+            tracer,
             spared: () => patience.sparing && (rests.get(robot) ?? 0) > Date.now(),
             failed: () => void rests.set(robot, Date.now() + rest_ms),
           }),
@@ -69,6 +73,7 @@ function grouped<Key>(calls: readonly Call[], keyOf: (call: Call) => Key): Map<K
 interface Turn {
   readonly answers: RobotAnswer[]
   readonly maxMessageBytes: number
+  readonly tracer: Tracer | undefined
   spared(): boolean
   failed(): void
 }
@@ -85,7 +90,7 @@ async function askRobot(calls: readonly Call[], { limit_ms }: Patience, turn: Tu
       for (const { at, question, hook } of conversation) {
         if (failure !== undefined) turn.answers[at] = { kind: 'failed', reason: failure }
         else if (Date.now() < deadline) {
-          const answer = await post(question, hook, limit_ms, turn.maxMessageBytes)
+          const answer = await post(question, hook, limit_ms, turn)
           turn.answers[at] = answer
           if (answer.kind !== 'failed') continue
           failure ??= answer.reason
@@ -100,7 +105,7 @@ async function post(
   question: Question,
   { webhook, secret }: RobotHook,
   limit_ms: number,
-  maxMessageBytes: number,
+  { maxMessageBytes, tracer }: Pick<Turn, 'maxMessageBytes' | 'tracer'>,
 ): Promise<RobotAnswer> {
   const body = JSON.stringify(payloadOf(question))
   try {
@@ -111,6 +116,7 @@ async function post(
       secret,
       timeout_ms: limit_ms,
       trace: question.trace,
+      tracer,
     })
     if (response.status < 200 || response.status > 299) {
       await response.body?.cancel()

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { CIM } from '../../proto/index.js'
 import { fieldLimits } from '../../schemas/fields.js'
 import type { Logger } from '../../schemas/log.js'
+import type { Tracer } from '../../schemas/tracer.js'
 import { text } from '../../schemas/user-operations.js'
 import type { BeforeSend, Draft, Verdict } from '../../workers/ports/webhooks.js'
 import { contentOf, jsonOf, readAtMost, reasonOf } from '../http-posts.js'
@@ -17,6 +18,7 @@ export interface BeforeSendSettings {
   readonly onFailure: 'allow' | 'refuse'
   readonly maxMessageBytes: number
   readonly log: Logger
+  readonly tracer?: Tracer
   /** Gets each verdict with the time that it took, ms. */
   readonly observe?: (verdict: Verdict['kind'] | 'no-answer', duration_ms: number) => void
   /** Calls at once. */
@@ -128,12 +130,15 @@ const wasClosed = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 
 /** @throws where the answer is none */
 async function post(draft: Draft, settings: BeforeSendSettings, deadline: number): Promise<Verdict> {
-  const { url, secret, maxMessageBytes } = settings
+  const { url, secret, maxMessageBytes, tracer } = settings
   const body = JSON.stringify(payloadOf(draft))
   const idempotency_key = `${draft.from_user_id}:${draft.msg_id}`
   const { trace } = draft
   const send = () =>
-    signedPost({ url, body, idempotency_key, secret, timeout_ms: Math.max(1, deadline - Date.now()), trace })
+    signedPost({
+      ...{ url, body, idempotency_key, secret, trace, tracer },
+      timeout_ms: Math.max(1, deadline - Date.now()),
+    })
   // A connection that was kept may have been closed at the other end meanwhile.
   const response = await send().catch((error: unknown) => {
     if (!wasClosed.has(reasonOf(error))) throw error

@@ -1,5 +1,6 @@
 /** Events posted to the business, one by one, signed. What answers 2xx has taken one. */
 import type { Logger } from '../../schemas/log.js'
+import type { Tracer } from '../../schemas/tracer.js'
 import type { EventSink, WebhookEvent } from '../../workers/ports/webhooks.js'
 import { reasonOf } from '../http-posts.js'
 import { signedPost } from '../signed-post.js'
@@ -10,6 +11,7 @@ export interface EventSinkSettings {
   readonly secret: string | undefined
   readonly timeout_ms: number
   readonly log: Logger
+  readonly tracer?: Tracer
   /** Gets what became of each post with the time that it took, ms. */
   readonly observe?: (
     kind: string,
@@ -68,14 +70,15 @@ function createBreakers(failuresBeforeRest: number, rest_ms: { first: number; mo
 
 /** Posts to these addresses. */
 export function createEventSink(settings: EventSinkSettings): EventSink {
-  const { addressFor, secret, timeout_ms, log, observe } = settings
+  const { addressFor, secret, timeout_ms, log, tracer, observe } = settings
   const { failuresBeforeRest = 10, rest_ms = { first: 5_000, most: 60_000 } } = settings
   const breakers = createBreakers(failuresBeforeRest, rest_ms)
 
   /** Why it was not taken; undefined where it was. */
   async function attempt(url: string, { event_id, body, trace }: WebhookEvent): Promise<string | undefined> {
     try {
-      const response = await signedPost({ url, body, idempotency_key: event_id, secret, timeout_ms, trace })
+      const asked = { url, body, idempotency_key: event_id, secret, timeout_ms, trace, tracer }
+      const response = await signedPost(asked)
       await response.body?.cancel()
       return response.status >= 200 && response.status <= 299 ? undefined : `HTTP ${response.status}`
     } catch (error) {

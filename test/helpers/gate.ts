@@ -13,6 +13,7 @@ import { CIM, coffeechat } from '../../proto/index.js'
 import { readConfig } from '../../schemas/config.js'
 import { type CommandName, commands, type WritableBodyOf } from '../../schemas/packets.js'
 import { type AnyTopic, type EventOf, eventsIn, fullName, recordOf, topics } from '../../schemas/topics.js'
+import { noTracer } from '../../schemas/tracer.js'
 import { silentLog } from './log.js'
 import { createMemoryBus, type MemoryBus } from './memory-bus.js'
 
@@ -66,6 +67,7 @@ export async function eventually<Value>(
 
 /** What no test of the wire asks for. */
 const unasked = {
+  tracer: noTracer,
   files: {
     store: createFolderStore('/nowhere'),
     thumbnails: { of: async () => undefined },

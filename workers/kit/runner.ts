@@ -9,9 +9,11 @@ import { isForGroup } from '../../schemas/dead-letters.js'
 import type { Logger } from '../../schemas/log.js'
 import { packEvents } from '../../schemas/packing.js'
 import { type AnyTopic, eventsIn, fullName, type RecordStyle } from '../../schemas/topics.js'
-import { markTrace, type Traces, tracesIn } from '../../schemas/tracing.js'
+import { noTracer, type Tracer } from '../../schemas/tracer.js'
+import { markTrace, type Traces, traceFields, tracesIn } from '../../schemas/tracing.js'
 import { createCheckpointing } from './checkpoint.js'
 import { deadLetter, type Emitted, gateTopics, publishAll, type Rejected, toRecords } from './records.js'
+import { createStepSpans, noSpans, type StepSpans } from './spans.js'
 import { takeTurns } from './turns.js'
 import type { AnyWorker, Outcome, Place } from './worker.js'
 
@@ -31,6 +33,8 @@ export interface Frame extends RecordStyle {
   /** Delay of a topic that falls due later, ms. */
   readonly delayOf: (topic: AnyTopic) => number | undefined
   readonly observe?: (batch: BatchObservation) => void
+  /** Where it is not given nobody records spans. */
+  readonly tracer?: Tracer
 }
 
 export interface BatchObservation {
@@ -54,7 +58,7 @@ interface Entry {
   /** The event's own, in the record. */
   readonly bytes: Buffer
   readonly event: unknown
-  readonly place: Place
+  place: Place
 }
 
 /** Joins the worker's consumer group and works until stopped. */
@@ -98,18 +102,39 @@ const recordsAtOnce = 1_000
 
 function createBatchHandler(worker: AnyWorker, ports: unknown, frame: Frame, producer: Producer) {
   /** Everything but publishing: what is to be published, and how many events there were, were rejected and emitted. */
-  async function prepare(records: readonly IncomingRecord[]) {
+  async function prepare(records: readonly IncomingRecord[], spans: StepSpans) {
     const { entries, rejected } = decode(worker, records)
+    spans.handled(entries)
     const emitted: Emitted[] = []
     await handleEntries(worker, ports, frame, entries, emitted, rejected)
-    for (const { record, reason } of rejected) {
+    for (const { record, reason, trace } of rejected) {
       const { topic, partition, offset } = record
       const place = { worker: worker.name, topic, partition, offset }
-      frame.log.warn({ ...place, reason }, 'event rejected to the dead letters')
+      frame.log.warn({ ...place, ...traceFields(trace), reason }, 'event rejected to the dead letters')
     }
-    const outgoing = [...toRecords(frame, emitted), ...rejected.map((each) => deadLetter(worker.name, each))]
+    spans.rejected(rejected)
+    const outgoing = [
+      ...toRecords(frame, spans.published(emitted)),
+      ...rejected.map((each) => deadLetter(worker.name, each)),
+    ]
     const counts = { events: entries.length, rejected: rejected.length, emitted: emitted.length }
     return { outgoing, perGate: gateTopics(frame.prefix, emitted), counts }
+  }
+
+  /** Handles the events of these records, and publishes what follows. @param decided called in between */
+  async function handle(records: readonly IncomingRecord[], decided: () => void) {
+    const { tracer = noTracer, prefix } = frame
+    const spans = tracer === noTracer ? noSpans : createStepSpans(tracer, worker, prefix)
+    try {
+      const { outgoing, perGate, counts } = await prepare(records, spans)
+      decided()
+      await publishAll(producer, outgoing, perGate)
+      spans.end()
+      return counts
+    } catch (error) {
+      spans.end(error instanceof Error ? error.name : 'failed')
+      throw error
+    }
   }
 
   /** @param next called when all is decided and saved: another turn may do so while this one publishes */
@@ -119,9 +144,8 @@ function createBatchHandler(worker: AnyWorker, ports: unknown, frame: Frame, pro
     const all = batches.flatMap(({ records }) => records)
     const step = worker.eventsAtOnce ?? recordsAtOnce
     for (let at = 0; at < all.length; at += step) {
-      const { outgoing, perGate, counts } = await prepare(all.slice(at, at + step))
-      if (at + step >= all.length) next()
-      await publishAll(producer, outgoing, perGate)
+      const isLast = at + step >= all.length
+      const counts = await handle(all.slice(at, at + step), () => isLast && next())
       total.events += counts.events
       total.rejected += counts.rejected
       total.emitted += counts.emitted

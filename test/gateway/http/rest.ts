@@ -40,6 +40,7 @@ import { createTokenSigner } from '../../../infra/tokens.js'
 import { BusUnavailable, type OutgoingRecord } from '../../../schemas/bus.js'
 import { readConfig } from '../../../schemas/config.js'
 import { type AnyTopic, eventsIn, fullName, recordOf, topics } from '../../../schemas/topics.js'
+import { noTracer } from '../../../schemas/tracer.js'
 import { contacts } from '../../../workers/contacts.worker.js'
 import { files } from '../../../workers/files.worker.js'
 import { groups } from '../../../workers/groups.worker.js'
@@ -261,12 +262,15 @@ function contextOf(
     health: { check: async () => ({ roles: ['users'], database: world.database }) },
     log: silentLog,
     metrics,
+    tracer: noTracer,
     exposition: metrics.exposition,
     tokens: createTokenSigner(['the secret of the tests']),
     neededRoles: ['users'],
     targets,
     publish,
-    reports: createReports({ style: { prefix: config.TOPIC_PREFIX }, ledger: reportsInMemory(), publish }),
+    reports: createReports({
+      ...{ style: { prefix: config.TOPIC_PREFIX }, ledger: reportsInMemory(), publish, tracer: noTracer },
+    }),
     isSuspended: () => world.suspended,
     isReady: () => true,
     isOpen: () => true,
