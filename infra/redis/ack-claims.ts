@@ -12,18 +12,23 @@ const kept_ms = 24 * 3_600_000
 const fieldsPerCommand = 1_000
 
 /** The owner changes; what waits stays; how far the new owner is, it must say itself. */
-const claim = `
+const claim = script(
+  'acksClaim',
+  `
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'token', ARGV[1], 'until', 0, 'written', 0)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 'claimed'
-`
+`,
+)
 
 /**
  * The owner numbers what it writes. A replica that became the master may lack the latest writes, never others: where the
  * number of the latest that was answered is there, all are. Where it is not, the claim ends, and the owner reads again.
  */
-const add = `
+const add = script(
+  'acksAdd',
+  `
 local held = redis.call('HMGET', KEYS[1], 'token', 'written')
 if held[1] == ARGV[1] then
   if tonumber(held[2]) < tonumber(ARGV[2]) then redis.call('DEL', KEYS[1])
@@ -32,15 +37,20 @@ end
 redis.call('HSET', KEYS[2], unpack(ARGV, 5))
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
 return 'added'
-`
+`,
+  2,
+)
 
-const progress = `
+const progress = script(
+  'acksProgress',
+  `
 local held = redis.call('HMGET', KEYS[1], 'token', 'written')
 if held[1] ~= ARGV[1] or tonumber(held[2]) < tonumber(ARGV[2]) then return false end
 redis.call('HSET', KEYS[1], 'until', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 'ours'
-`
+`,
+)
 
 /** What this process has written since its claim: the numbers of the latest write, and of the latest that was answered. */
 interface Written {
@@ -55,9 +65,9 @@ export function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {
 
 /** The claims of this process. */
 export function createAckClaims(redis: Redis, keys: RedisKeys) {
-  const claimScript = script(redis, 'acksClaim', claim)
-  const addScript = script(redis, 'acksAdd', add, 2)
-  const progressScript = script(redis, 'acksProgress', progress)
+  const claimScript = claim(redis)
+  const addScript = add(redis)
+  const progressScript = progress(redis)
   const token = randomUUID()
   const claims = new Map<number, Written>()
   const answeredOf = (partition: number): number => claims.get(partition)?.answered ?? 0

@@ -42,6 +42,7 @@ export function createRedis(address: RedisAddress, log: Logger): Redis {
   const tls = address.tls && engineTls('REDIS_TLS', address.tls)
   const options = connectionOptions(address, tls)
   const redis = address.mode === 'cluster' ? createCluster(address, options) : createSingle(address, options)
+  for (const [name, each] of scripts) redis.defineCommand(name, each)
   let away = false
   redis.on('error', (error: Error & { lastNodeError?: Error }) => {
     if (!away) log.warn({ error: (error.lastNodeError ?? error).message }, 'Redis is away')
@@ -134,14 +135,24 @@ export type ScriptAnswer = null | string | number | readonly ScriptAnswer[]
 type Script = (key: string, ...args: (string | number)[]) => Promise<ScriptAnswer>
 
 /**
- * Makes a Lua script that works on one key callable. It is sent once per connection, then by its hash.
- * @param name unique among all scripts of this client with the same text
- * @param numberOfKeys the first arguments are keys; they share a slot
+ * Every script of ours. A connection knows them before its first command: ioredis collects commands while others are
+ * under way, and one that is defined meanwhile is missing there, which ends the process when the answers come.
  */
-export function script(redis: Redis, name: string, lua: string, numberOfKeys = 1): Script {
-  redis.defineCommand(name, { numberOfKeys, lua })
-  const commands = redis as unknown as Record<string, Script>
-  return (key, ...args) => commands[name]!(key, ...args)
+const scripts = new Map<string, { readonly lua: string; readonly numberOfKeys: number }>()
+
+/**
+ * A Lua script, sent once per connection, then called by its hash. To be made when its module is loaded.
+ * @param name unique among all scripts
+ * @param numberOfKeys the first arguments are keys; they share a slot
+ * @returns what makes it callable on a connection of `createRedis`
+ */
+export function script(name: string, lua: string, numberOfKeys = 1): (redis: Redis) => Script {
+  scripts.set(name, { lua, numberOfKeys })
+  return (redis) => {
+    const commands = redis as unknown as Readonly<Record<string, Script | undefined>>
+    if (commands[name] === undefined) throw new Error(`the script ${name} is younger than the connection`)
+    return (key, ...args) => commands[name]!(key, ...args)
+  }
 }
 
 /**

@@ -6,14 +6,17 @@ import type { RedisKeys } from './keys.js'
 
 const window_ms = 60_000
 
-const count = `
+const count = script(
+  'failuresCount',
+  `
 local failures = redis.call('INCR', KEYS[1])
 if failures == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return failures
-`
+`,
+)
 
 export function createLoginFailures({ redis, keys }: { redis: Redis; keys: RedisKeys }): LoginFailures {
-  const countScript = script(redis, 'failuresCount', count)
+  const countScript = count(redis)
   return {
     count: (failures) =>
       Promise.all(

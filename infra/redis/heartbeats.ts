@@ -15,7 +15,9 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 `
 
 /** Writes the fields of one process, and drops those of processes that fell silent. */
-const beat = `
+const beat = script(
+  'workersBeat',
+  `
 ${time}
 for i = 2, #ARGV do redis.call('HSET', KEYS[1], ARGV[i], string.format('%.0f', now) .. ':' .. ARGV[1]) end
 local all = redis.call('HGETALL', KEYS[1])
@@ -24,9 +26,12 @@ for i = 1, #all, 2 do
 end
 redis.call('PEXPIRE', KEYS[1], ${life_ms})
 return false
-`
+`,
+)
 
-const living = `
+const living = script(
+  'workersLiving',
+  `
 ${time}
 local all = redis.call('HGETALL', KEYS[1])
 local living = {}
@@ -38,7 +43,8 @@ for i = 1, #all, 2 do
   end
 end
 return living
-`
+`,
+)
 
 export interface HeartbeatSettings {
   readonly redis: Redis
@@ -58,7 +64,7 @@ export function startHeartbeats(settings: HeartbeatSettings): {
   stop(): Promise<void>
 } {
   const { redis, keys, process, roles, log } = settings
-  const beatScript = script(redis, 'workersBeat', beat)
+  const beatScript = beat(redis)
   const field = (role: string) => `${role}|${process}`
   const written = new Set<string>()
   let stopped = false
@@ -99,7 +105,7 @@ export function startHeartbeats(settings: HeartbeatSettings): {
 
 /** `database` is true when every worker that has one says so, and one does. */
 export function createWorkerHealth({ redis, keys }: { redis: Redis; keys: RedisKeys }): WorkerHealth {
-  const livingScript = script(redis, 'workersLiving', living)
+  const livingScript = living(redis)
   return {
     async check() {
       const answer = (await livingScript(keys.workers)) as readonly string[]

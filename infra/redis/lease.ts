@@ -22,7 +22,9 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
  * 'held' only where the caller knows the term: an answer that was lost on its way is given again, or the gate
  * would never hear that it must register its devices.
  */
-const renew = `
+const renew = script(
+  'leaseRenew',
+  `
 ${now}
 local epoch, known, new = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local held = redis.call('HMGET', KEYS[1], 'epoch', 'until', 'term')
@@ -32,21 +34,28 @@ redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'until', string.format('%.0f', now
   'term', same and known or new, 'addresses', ARGV[6], 'connections', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return same and 'held' or 'restored'
-`
+`,
+)
 
-const release = `
+const release = script(
+  'leaseRelease',
+  `
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return false end
 redis.call('HSET', KEYS[1], 'until', 0)
 return 'released'
-`
+`,
+)
 
 /** Whether it lives is judged where it was written, by the same clock. */
-const read = `
+const read = script(
+  'leaseRead',
+  `
 ${now}
 local held = redis.call('HMGET', KEYS[1], 'epoch', 'until', 'addresses', 'connections')
 if not held[1] then return false end
 return {held[1], tonumber(held[2]) > now and 1 or 0, held[3] or '{}', held[4] or '0'}
-`
+`,
+)
 
 interface Settings {
   readonly redis: Redis
@@ -70,8 +79,8 @@ export function createGateLease({
   lease_ms,
 }: Settings & { identity: GateIdentity; lease_ms: number }): GateLease {
   const { gate_id, gate_epoch } = identity
-  const renewScript = script(redis, 'leaseRenew', renew)
-  const releaseScript = script(redis, 'leaseRelease', release)
+  const renewScript = renew(redis)
+  const releaseScript = release(redis)
   const losses = watchLosses(redis)
   let term = ''
 
@@ -117,7 +126,7 @@ interface LeaseState {
 
 /** Reads the leases of gates, by gate id; those that Redis does not know are absent. */
 function leaseReader({ redis, keys }: Settings) {
-  const readScript = script(redis, 'leaseRead', read)
+  const readScript = read(redis)
   return async (gateIds: Iterable<string>): Promise<Map<string, LeaseState>> => {
     const ids = [...new Set(gateIds)]
     const leases = await Promise.all(ids.map((id) => readScript(keys.lease(id))))
@@ -152,16 +161,19 @@ export function createGateDirectory(settings: Settings): GateDirectory {
   }
 }
 
-const dropIfSilent = `
+const dropIfSilent = script(
+  'gateStartDrop',
+  `
 local heard = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if heard and tonumber(heard) < tonumber(ARGV[2]) then redis.call('ZREM', KEYS[1], ARGV[1]) end
 return false
-`
+`,
+)
 
 /** Starts of gates without a lease, for the presence sweep. */
 export function createEndedGates(settings: Settings & { policy: LoginPolicy }): EndedGates {
   const { redis, keys } = settings
-  const drop = script(redis, 'gateStartDrop', dropIfSilent)
+  const drop = dropIfSilent(redis)
   const readLeases = leaseReader(settings)
 
   /** Forgets a start that has been silent for long and has no devices left. */

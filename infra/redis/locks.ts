@@ -5,13 +5,16 @@ import type { Locks } from '../../workers/ports/presence.js'
 import { script } from './client.js'
 import type { RedisKeys } from './keys.js'
 
-const release = `
+const release = script(
+  'lockRelease',
+  `
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return false
-`
+`,
+)
 
 export function createLocks({ redis, keys }: { redis: Redis; keys: RedisKeys }): Locks {
-  const releaseScript = script(redis, 'lockRelease', release)
+  const releaseScript = release(redis)
   return {
     async once(name, limit_ms, work) {
       const token = randomUUID()

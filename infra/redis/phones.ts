@@ -15,10 +15,13 @@ const readingMark = 'reading:'
 const none = '[]'
 
 /** Only the reader whose mark still stands may fill in: a change in between has wiped it. */
-const fill = `
+const fill = script(
+  'phonesFill',
+  `
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return false
-`
+`,
+)
 
 /** The phones, and how to say that some user's changed. */
 export interface CachedPhones extends PhoneDirectory {
@@ -36,7 +39,7 @@ export function createPhones({
   keys: RedisKeys
   source: PhoneDirectory
 }): CachedPhones {
-  const fillScript = script(redis, 'phonesFill', fill)
+  const fillScript = fill(redis)
 
   async function readSource(userIds: readonly number[]): Promise<ReadonlyMap<number, readonly DeviceName[]>> {
     const mark = readingMark + randomUUID()

@@ -52,7 +52,9 @@ end
 `
 
 /** Answers nil (refused) or what it replaced and what had ended, '' for nothing. */
-const login = `${rivalry}
+const login = script(
+  'presenceLogin',
+  `${rivalry}
 if same then return belowOf(same) end
 local below = ''
 if #replaced + #ended > 0 then
@@ -62,22 +64,28 @@ end
 table.insert(kept, line)
 keep(KEYS[1], kept)
 return below
-`
+`,
+)
 
 /**
  * Answers nil (refused), '' (it was gone), or the entry that stood there for the same login. That one only gets the
  * new stamp: the login knew more of the client than its gate does.
  */
-const register = `${rivalry}
+const register = script(
+  'presenceRegister',
+  `${rivalry}
 local first = same and firstOf(same)
 if same then line = string.gsub(same, '"s":%d+', '"s":' .. ARGV[7], 1) end
 table.insert(kept, line)
 keep(KEYS[1], kept)
 return first or ''
-`
+`,
+)
 
 /** Answers nil where the place is not this login's (or, with a stamp, not this registration's), else what was removed. */
-const remove = `
+const remove = script(
+  'presenceRemove',
+  `
 ${lines}
 local device, gate, epoch, number, stamp = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local kept = {}
@@ -94,12 +102,13 @@ for line in linesOf(KEYS[1]) do
 end
 if removed then keep(KEYS[1], kept) end
 return removed
-`
+`,
+)
 
 export const presenceScripts = (redis: Redis) => ({
-  login: script(redis, 'presenceLogin', login),
-  register: script(redis, 'presenceRegister', register),
-  remove: script(redis, 'presenceRemove', remove),
+  login: login(redis),
+  register: register(redis),
+  remove: remove(redis),
 })
 
 const mobile = ',1,2,'

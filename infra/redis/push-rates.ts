@@ -7,11 +7,14 @@ import type { RedisKeys } from './keys.js'
 
 const window_ms = 60_000
 
-const count = `
+const count = script(
+  'pushRateCount',
+  `
 local shown = redis.call('INCR', KEYS[1])
 if shown == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return shown
-`
+`,
+)
 
 /** @param perMinute notifications of one device */
 export function createPushRates({
@@ -23,7 +26,7 @@ export function createPushRates({
   keys: RedisKeys
   perMinute: number
 }): PushRates {
-  const countScript = script(redis, 'pushRateCount', count)
+  const countScript = count(redis)
   return {
     take: (devices) =>
       Promise.all(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { createRedis } from '../../../infra/redis/client.js'
 import { createLoginFailures } from '../../../infra/redis/failures.js'
 import { createWorkerHealth, startHeartbeats } from '../../../infra/redis/heartbeats.js'
@@ -107,6 +108,20 @@ test('commands fail within seconds when there is no Redis', async () => {
   await assert.rejects(nowhere.get('x'))
   assert.ok(performance.now() - begun < 3_000)
   nowhere.disconnect()
+})
+
+test('a script is done that is first called while other commands wait for their answers', async () => {
+  const late = createRedis(redisAddress({ REDIS_URL: [stack().redis] }), silentLog)
+  try {
+    const first = late.get('under way') // waits for the connection
+    await setImmediate()
+    const second = late.get('collected meanwhile')
+    const failures = createLoginFailures({ redis: late, keys })
+    assert.deepEqual(await failures.count([{ user_id: 10, address: undefined }]), [1])
+    assert.deepEqual(await Promise.all([first, second]), [null, null])
+  } finally {
+    late.disconnect()
+  }
 })
 
 test('a Redis that falls silent fails commands within seconds, and serves again soon after it is back', async () => {
