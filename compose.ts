@@ -33,7 +33,7 @@ import { createTokenSigner } from './infra/tokens.js'
 import { createTracer } from './infra/tracing/tracer.js'
 import type { Config } from './schemas/config.js'
 import { databaseAddress } from './schemas/database-settings.js'
-import type { Logger } from './schemas/log.js'
+import type { ProcessLog } from './schemas/log.js'
 import { redisAddress } from './schemas/redis-settings.js'
 import { recordStyle } from './schemas/topic-settings.js'
 import { allRoles, busSettings, isWanted, patiently, topicDelay } from './setup.js'
@@ -69,22 +69,25 @@ async function openOutside(
   config: Config,
   needsDatabase: boolean,
   metrics: ProcessMetrics,
-  log: Logger,
+  { room }: ProcessLog,
 ): Promise<Outside> {
+  const [ofKafka, ofRedis, ofPostgres] = [room('kafka'), room('redis'), room('postgres')]
   const address = redisAddress(config)
-  const redis = createRedis(address, log)
-  const pool = needsDatabase ? createPool(databaseAddress(config), config.DATABASE_POOL, log) : undefined
-  const settings = { ...busSettings(config, log), observer: observeBus(metrics) }
+  const redis = createRedis(address, ofRedis)
+  const pool = needsDatabase
+    ? createPool(databaseAddress(config), config.DATABASE_POOL, ofPostgres)
+    : undefined
+  const settings = { ...busSettings(config, ofKafka), observer: observeBus(metrics) }
   const [bus] = await Promise.all([
-    patiently('Kafka', log, () => createBus(settings)),
-    patiently('Redis', log, async () => {
+    patiently('Kafka', ofKafka, () => createBus(settings)),
+    patiently('Redis', ofRedis, async () => {
       const masters = await seekRedis(redis, address, config.TOPIC_PREFIX)
       for (const { evictionPolicy } of masters.filter(evicts).slice(0, 1))
-        log.warn({}, evictionWarning(evictionPolicy))
+        ofRedis.warn({}, evictionWarning(evictionPolicy))
     }),
     pool &&
-      patiently('PostgreSQL', log, async () => {
-        for (const doubt of await seekDatabase(databaseAddress(config))) log.warn({}, doubt)
+      patiently('PostgreSQL', ofPostgres, async () => {
+        for (const doubt of await seekDatabase(databaseAddress(config))) ofPostgres.warn({}, doubt)
       }),
   ])
   const outside = { bus, redis, pool }
@@ -95,6 +98,7 @@ async function openOutside(
 /** What this process tells of itself, metrics as text included. */
 interface ProcessSignals extends Signals {
   readonly metrics: ProcessMetrics
+  readonly log: ProcessLog
 }
 
 /** Counts by batch, with the same labels each time. */
@@ -111,18 +115,18 @@ function observeBatches(metrics: ProcessMetrics): NonNullable<Frame['observe']> 
   }
 }
 
-const workerFrame = (config: Config, { bus }: Outside, { metrics, tracer, log }: ProcessSignals): Frame => ({
+const workerFrame = (config: Config, { bus }: Outside, signals: ProcessSignals): Frame => ({
   bus,
   ...recordStyle(config),
-  log,
+  log: signals.log.room('workers'),
   isEventFault,
   isTooMuch,
   remedyOf,
-  schedule: createSchedule(log),
+  schedule: createSchedule(signals.log.room('workers')),
   ackFlushCron: config.ACK_FLUSH_CRON,
   delayOf: (topic) => topicDelay(config, topic),
-  observe: observeBatches(metrics),
-  tracer,
+  observe: observeBatches(signals.metrics),
+  tracer: signals.tracer,
 })
 
 /** Without these nothing works; the business's webhooks are told later what they missed. */
@@ -131,13 +135,14 @@ const neededRoles = allRoles.filter((role) => role !== 'gateway' && role !== 'we
 async function openGateway(
   config: Config,
   outside: Outside,
-  { metrics, tracer, log }: ProcessSignals,
+  { metrics, tracer, log: { room } }: ProcessSignals,
   onFenced: () => void,
 ) {
+  const log = room('gateway')
   const { bus, redis } = outside
   const keys = redisKeys(config.TOPIC_PREFIX)
   const gate_id = config.GATE_ID ?? `gate-${hostname()}`.toLowerCase().replace(/[^a-z0-9-]/g, '-')
-  const gate_epoch = await patiently('Redis', log, () => nextEpoch({ redis, keys }, gate_id))
+  const gate_epoch = await patiently('Redis', room('redis'), () => nextEpoch({ redis, keys }, gate_id))
   const identity = { gate_id, gate_epoch }
   const certificate =
     config.TLS_CERT && config.TLS_KEY ? createCertificate(config.TLS_CERT, config.TLS_KEY, log) : undefined
@@ -187,12 +192,20 @@ async function startWorkerRoles(
   signals: ProcessSignals,
 ): Promise<Part[]> {
   const { bus, redis, pool } = outside
-  const { metrics, log } = signals
+  const { metrics } = signals
   const frame = workerFrame(config, outside, signals)
+  const { log } = frame
   const keys = redisKeys(config.TOPIC_PREFIX)
   const workers = roles.filter(isWorkerRole).filter((role) => isWanted(config, role))
   const running = pool
-    ? await startWorkers(workers, workerPorts(config, workers, redis, pool, signals), frame)
+    ? await startWorkers(
+        workers,
+        workerPorts(config, workers, redis, pool, {
+          ...signals,
+          log: signals.log.room('outside'),
+        }),
+        frame,
+      )
     : []
   // A counter that begins with its first event hides it: only what was there before can have increased.
   for (const { name } of running) metrics.count('dead_letters', { worker: name }, 0)
@@ -266,14 +279,14 @@ async function startOps(config: Config, metrics: ProcessMetrics, life: Life): Pr
 export async function startProcess(
   config: Config,
   roles: readonly string[],
-  log: Logger,
+  log: ProcessLog,
   onFenced: () => void,
 ): Promise<RunningProcess> {
   const metrics = createMetrics()
   const life: Life = { isReady: () => false, parts: async () => ({}) }
   // First of all: who looks after the process sees it start.
   const ops = await startOps(config, metrics, life)
-  const spans = await createTracer(config, roles, metrics, log)
+  const spans = await createTracer(config, roles, metrics, log.room('tracing'))
   const signals = { metrics, tracer: spans.tracer, log }
   const outside = await openOutside(config, roles.some(isWorkerRole), metrics, log)
   const { bus, redis, pool } = outside
@@ -288,9 +301,9 @@ export async function startProcess(
     process: `${hostname()}-${process.pid}`,
     roles: () => parts.filter((part) => part.isReady()).map((part) => part.role),
     ...(pool === undefined ? {} : { database: async () => (await pool.query('SELECT 1')).rowCount === 1 }),
-    log,
+    log: log.room('redis'),
   })
-  const clock = watchClock(redis, log)
+  const clock = watchClock(redis, log.room('redis'))
   metrics.gauge('clock_ahead_ms', clock.ahead)
   const isReady = () => !stopping && parts.every((part) => part.isReady()) && (gateway?.isReady() ?? true)
   let stopping = false

@@ -8,7 +8,7 @@ import { createLogger } from './infra/log/logger.js'
 import { BusUnavailable } from './schemas/bus.js'
 import { type Config, ConfigError, readConfig } from './schemas/config.js'
 import { EngineRefused } from './schemas/engine-refused.js'
-import type { Logger } from './schemas/log.js'
+import type { ProcessLog } from './schemas/log.js'
 import { stopLimit_ms } from './schemas/stopping.js'
 import { allRoles, setUp } from './setup.js'
 
@@ -34,7 +34,7 @@ function rolesOf(config: Config, asked: string | undefined): readonly string[] {
 const isOrphan = (): boolean => process.send !== undefined && !process.connected
 
 /** Runs the roles until a signal, or until the supervisor is gone. */
-async function serve(config: Config, roles: readonly string[], log: Logger): Promise<void> {
+async function serve(config: Config, roles: readonly string[], log: ProcessLog): Promise<void> {
   let stopping = false
   let running: RunningProcess | undefined
   const onFenced = () => {
@@ -86,7 +86,11 @@ async function main(): Promise<void> {
     return
   }
   const roles = rolesOf(config, values.roles)
-  await serve(config, roles, createLogger(config.LOG_LEVEL, { roles: values.roles ?? 'all' }))
+  await serve(
+    config,
+    roles,
+    createLogger(config.LOG_LEVEL, { fields: { roles: values.roles ?? 'all' }, levels: config.LOG_LEVELS }),
+  )
 }
 
 main().catch((error: unknown) => {

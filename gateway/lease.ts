@@ -3,7 +3,7 @@
  * never by a timer, because the timers of a process that was frozen fire late. From the moment it is too old until it
  * was renewed and all devices are registered again, the gate is suspended.
  */
-import type { Logger } from '../schemas/log.js'
+import { createTrouble, type Logger } from '../schemas/log.js'
 
 export interface LeaseKeeper {
   /** The first renewal, repeated until it succeeds, and then one every third of the lease. Rejects when fenced. */
@@ -65,8 +65,8 @@ export function createLeaseKeeper(options: LeaseOptions): LeaseKeeper {
     }
   }
 
-  const renewOrLog = (): Promise<void> =>
-    renew().catch((error: unknown) => options.log.warn({ err: error }, 'the lease was not renewed'))
+  const unrenewed = createTrouble(options.log, 'the lease was not renewed')
+  const renewOrLog = (): Promise<void> => unrenewed.around(renew())
 
   const keepRenewing = async (): Promise<void> => {
     await renewOrLog()

@@ -5,7 +5,7 @@
  * Where a gate dies between the two, the sweep tells.
  */
 import type { OutgoingRecord } from '../schemas/bus.js'
-import type { Logger } from '../schemas/log.js'
+import { createTrouble, type Logger } from '../schemas/log.js'
 import { type RecordStyle, recordOf, topics } from '../schemas/topics.js'
 import type { DevicePresence, RegisteredLogin } from './ports.js'
 
@@ -69,12 +69,14 @@ export function createPresenceChanges(options: PresenceOptions): PresenceChanges
     told.splice(0, count)
   }
 
+  const unrecorded = createTrouble(log, 'devices not taken offline yet')
   const recordAll = async (): Promise<void> => {
     while (!stopped && leaving.length + untold.length + told.length > 0) {
       try {
         await recordSome()
+        unrecorded.isOver()
       } catch (error) {
-        log.warn({ err: error, waiting: leaving.length + untold.length }, 'devices not taken offline yet')
+        unrecorded.failed(error, { waiting: leaving.length + untold.length })
         await new Promise((resolve) => setTimeout(resolve, retry_ms))
       }
     }

@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Bus, BusUnavailable, type OutgoingRecord, type Producer } from '../schemas/bus.js'
-import type { Logger } from '../schemas/log.js'
+import { createTrouble, type Logger } from '../schemas/log.js'
 import { packEvents } from '../schemas/packing.js'
 import { type AnyTopic, type EventOf, fullName, recordOf } from '../schemas/topics.js'
 import { publication, type Span, spanWithin, type Tracer } from '../schemas/tracer.js'
@@ -130,6 +130,7 @@ export async function createPublisher(options: PublisherOptions): Promise<Publis
     await producer.publish(batch)
   }
 
+  const unconfirmed = createTrouble(log, 'the bus did not confirm')
   const flush = (): void => {
     const asked = requests
     const batch = records
@@ -139,8 +140,8 @@ export async function createPublisher(options: PublisherOptions): Promise<Publis
     spans = []
     const done = publish(batch)
     if (begun.length > 0) endWith(done, begun)
-    done.catch((error: unknown) => {
-      log.warn({ err: error, records: batch.length }, 'the bus did not confirm')
+    done.then(unconfirmed.isOver, (error: unknown) => {
+      unconfirmed.failed(error, { records: batch.length })
       for (const request of asked) onFailed(request)
     })
   }

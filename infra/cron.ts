@@ -1,6 +1,6 @@
 /** Jobs by cron expression (node-cron). */
 import cron from 'node-cron'
-import type { Logger } from '../schemas/log.js'
+import { createTrouble, type Logger } from '../schemas/log.js'
 
 /** Runs jobs by cron expressions; a job that still runs when it is due again is not started twice. */
 export const createSchedule =
@@ -8,14 +8,12 @@ export const createSchedule =
   (expression: string, job: () => Promise<void>): (() => void) => {
     // Not node-cron's own noOverlap: that one writes to the console each time.
     let running = false
+    const trouble = createTrouble(log, `the job of ${expression} failed`)
     const task = cron.schedule(expression, async () => {
       if (running) return
       running = true
-      await job()
-        .catch((error: unknown) => log.warn({ error }, 'a cron job failed'))
-        .finally(() => {
-          running = false
-        })
+      await trouble.around(job())
+      running = false
     })
     return () => {
       void task.destroy()

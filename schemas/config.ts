@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { contradictions } from './contradictions.js'
 import { databaseSettings } from './database-settings.js'
 import { kafkaSettings } from './kafka-settings.js'
+import { logSettings } from './log-settings.js'
 import { redisSettings } from './redis-settings.js'
 import { retentionSettings } from './retention-settings.js'
 import {
@@ -250,11 +251,7 @@ export const settings = {
   ...webhookSettings,
   ...retentionSettings,
   ...tracingSettings,
-  LOG_LEVEL: setting(
-    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']),
-    'info',
-    'least severe line that is logged',
-  ),
+  ...logSettings,
 } as const
 
 type Settings = typeof settings

@@ -3,7 +3,7 @@
  * again where one died between telling and marking.
  */
 import type { Bus } from '../schemas/bus.js'
-import type { Logger } from '../schemas/log.js'
+import { createTrouble, type Logger } from '../schemas/log.js'
 import { type RecordStyle, recordOf, topics } from '../schemas/topics.js'
 import type { Locks } from './ports/presence.js'
 import type { PushAging } from './ports/pushes.js'
@@ -47,11 +47,9 @@ export async function startPushAging(settings: PushAgingSettings): Promise<{ sto
     }
   }
 
+  const unexpired = createTrouble(log, 'pushes that are too old are not told yet')
   const stopExpiry = schedule(everySecond, () => {
-    running = locks.once('push-expiry', lockLimit_ms, expire).then(
-      () => {},
-      (error: unknown) => log.warn({ err: error }, 'push-expiry failed; it is tried again'),
-    )
+    running = unexpired.around(locks.once('push-expiry', lockLimit_ms, expire))
     return running
   })
   return {

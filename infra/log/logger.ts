@@ -1,6 +1,6 @@
 /** The log: one JSON object a line on standard output, without secrets. */
 import pino from 'pino'
-import type { Logger } from '../../schemas/log.js'
+import type { LogRoom, ProcessLog } from '../../schemas/log.js'
 
 const secretFields = [
   'token',
@@ -34,17 +34,21 @@ function describeError(error: unknown): unknown {
   }
 }
 
-/**
- * @param level least severe line that is written
- * @param fields on every line, e.g. the roles of the process
- * @param destination standard output by default
- */
+interface LogOptions {
+  /** On every line, e.g. the roles of the process. */
+  readonly fields?: Readonly<Record<string, unknown>>
+  /** Of rooms that have a level of their own. */
+  readonly levels?: ReadonlyMap<LogRoom, string>
+  /** Standard output where it is not given. */
+  readonly destination?: { write(line: string): void }
+}
+
+/** @param level least severe line that is written */
 export function createLogger(
   level: string,
-  fields: Readonly<Record<string, unknown>> = {},
-  destination?: { write(line: string): void },
-): Logger {
-  return pino(
+  { fields = {}, levels = new Map(), destination = pino.destination({ fd: 1, sync: true }) }: LogOptions = {},
+): ProcessLog {
+  const log = pino(
     {
       level,
       base: { pid: process.pid, ...fields },
@@ -53,6 +57,9 @@ export function createLogger(
       serializers: { error: describeError, err: describeError },
       redact: { paths: secretPaths, censor: '***' },
     },
-    destination ?? pino.destination({ fd: 1, sync: true }),
+    destination,
   )
+  return Object.assign(log, {
+    room: (name: LogRoom) => log.child({ room: name }, { level: levels.get(name) ?? level }),
+  })
 }

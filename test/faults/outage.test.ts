@@ -139,12 +139,34 @@ async function allWorks(msg_id: string): Promise<void> {
   bos.cut()
 }
 
+/** What the system has complained about so far. */
+const complaints = (): string[] =>
+  system
+    .logs()
+    .split('\n')
+    .filter((line) => /^\{"level":"(warn|error)"/.test(line))
+
+/** A failure that goes on is one line; but what answered in between has failed again. */
+const mostLines = 3
+
+/** Lines that say the same of the same thing. */
+function byPlace(lines: readonly string[]): Map<string, string[]> {
+  const places = new Map<string, string[]>()
+  for (const line of lines) {
+    const { msg, group, topic, partition, producer, worker } = JSON.parse(line)
+    const place = JSON.stringify([msg, group ?? producer ?? worker, topic, partition])
+    places.set(place, [...(places.get(place) ?? []), line])
+  }
+  return places
+}
+
 const manners: Manner[] = ['refused', 'frozen']
 for (const part of parts)
   for (const manner of manners)
     test(`${part} ${manner}: true answers within 10 s, nothing acked is lost, all works afterwards`, async (t) => {
       const { pid } = system.processes.get('all')!
       const msg_id = randomUUID()
+      const before = complaints().length
       correspondence.write(5)
       await links[part].fail(manner)
       try {
@@ -158,6 +180,10 @@ for (const part of parts)
       await correspondence.resolved(recovery_ms)
       await allWorks(msg_id)
       t.diagnostic(`works again after ${Math.round(performance.now() - healed)} ms`)
+      const said = complaints().slice(before)
+      t.diagnostic(`${said.length} lines of complaint`)
+      for (const [place, lines] of byPlace(said))
+        assert.ok(lines.length <= mostLines, `${place} ${lines.length} times:\n${lines.join('\n')}`)
       assert.equal(system.processes.get('all')!.pid, pid)
       assert.ok(system.processes.get('all')!.isRunning(), 'the process ended')
     })

@@ -32,6 +32,11 @@ const wrong: readonly [title: string, env: NodeJS.ProcessEnv, faults: readonly R
     [/^TOPIC_PARTITIONS=0/, /^LEASE_MS=5: .*>=1000/],
   ],
   ['a secret that is too short, unseen', { TOKEN_SECRET: 'short-one' }, [/^TOKEN_SECRET is shorter than 16/]],
+  [
+    'a level of a room that there is not',
+    { LOG_LEVELS: 'kafka=warn,kitchen=info' },
+    [/^LOG_LEVELS=.*: kitchen=info: each is room=level; rooms are gateway/],
+  ],
   ['half a pair', { TLS_CERT: 'cert.pem' }, [/^TLS_CERT and TLS_KEY go together/]],
   [
     'a message that no packet could carry',

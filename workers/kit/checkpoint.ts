@@ -3,6 +3,7 @@
  * until cron makes it durable (spec 2, group chat 4). What Redis loses is read again from the bus.
  */
 import type { Consumer, ConsumerOptions, Producer, RecordBatch } from '../../schemas/bus.js'
+import { createTrouble } from '../../schemas/log.js'
 import { fullName, recordOf } from '../../schemas/topics.js'
 import type { Frame } from './runner.js'
 import type { AnyWorker, Checkpoint, Emit } from './worker.js'
@@ -76,6 +77,7 @@ export function createCheckpointing(worker: AnyWorker, ports: unknown, frame: Fr
   const publish = (events: readonly Emit[]) =>
     producer.publish(events.map(({ topic, event }) => recordOf(frame, topic, event)))
   const topic = fullName(frame.prefix, worker.consumes)
+  const own = { worker: worker.name }
   const ownership = createOwnership((partitions) => checkpoint.begin(partitions, ports))
   let consumer: Consumer | undefined
   let flushing: Promise<void> | undefined
@@ -89,7 +91,7 @@ export function createCheckpointing(worker: AnyWorker, ports: unknown, frame: Fr
   }
 
   async function goBack(): Promise<void> {
-    frame.log.warn({ worker: worker.name }, 'pending work was lost outside: reading it again from the bus')
+    frame.log.warn(own, 'pending work was lost outside: reading it again from the bus')
     await ownership.reclaim()
     await consumer?.rewind()
   }
@@ -113,13 +115,12 @@ export function createCheckpointing(worker: AnyWorker, ports: unknown, frame: Fr
     else await readAgain()
   }
 
-  const warn = (error: unknown, text: string) => frame.log.warn({ worker: worker.name, error }, text)
+  const unflushed = createTrouble(frame.log, 'flush failed; it is tried again')
+  const untold = createTrouble(frame.log, 'progress not told')
   const flushOnce = (): Promise<void> => {
-    flushing ??= flush()
-      .catch((error) => warn(error, 'flush failed; it is tried again'))
-      .finally(() => {
-        flushing = undefined
-      })
+    flushing ??= unflushed.around(flush(), own).finally(() => {
+      flushing = undefined
+    })
     return flushing
   }
   const stopCron = frame.schedule(frame.ackFlushCron, flushOnce)
@@ -129,7 +130,7 @@ export function createCheckpointing(worker: AnyWorker, ports: unknown, frame: Fr
     const idle = ownership.idle()
     if (since - progressed < progressEvery_ms || idle.length === 0) return
     progressed = since
-    tellProgress(idle, since).catch((error) => warn(error, 'progress not told'))
+    void untold.around(tellProgress(idle, since), own)
   }
 
   return {

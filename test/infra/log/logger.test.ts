@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createLogger } from '../../../infra/log/logger.js'
+import { createTrouble } from '../../../schemas/log.js'
 
 const logged = (fields: object): string => {
   const lines: string[] = []
-  const log = createLogger('info', { roles: 'all' }, { write: (line) => lines.push(line) })
+  const log = createLogger('info', {
+    fields: { roles: 'all' },
+    destination: { write: (line) => lines.push(line) },
+  })
   log.info(fields, 'it happened')
   return lines.join('')
 }
@@ -37,4 +41,33 @@ test('an error is logged with its code and cause', () => {
   const line = JSON.parse(logged({ error }))
   assert.equal(line.error.code, 'ECONNREFUSED')
   assert.equal(line.error.cause.message, 'inner')
+})
+
+test('a room has its name on its lines, and a level of its own where one is set', () => {
+  const lines: string[] = []
+  const log = createLogger('warn', {
+    levels: new Map([['kafka', 'debug']]),
+    destination: { write: (line) => lines.push(line) },
+  })
+  log.room('kafka').debug({}, 'seen')
+  log.room('gateway').info({}, 'unseen')
+  log.room('gateway').error({}, 'seen too')
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line)).map(({ room, msg }) => `${room}: ${msg}`),
+    ['kafka: seen', 'gateway: seen too'],
+  )
+})
+
+test('trouble that goes on is one line with its error, and one when it is over', () => {
+  const lines: string[] = []
+  const log = createLogger('info', { destination: { write: (line) => lines.push(line) } })
+  const trouble = createTrouble(log, 'it fails')
+  trouble.isOver()
+  for (let n = 0; n < 3; n++) trouble.failed(new Error('no'))
+  trouble.isOver()
+  trouble.isOver()
+  const [first, last, ...more] = lines.map((line) => JSON.parse(line))
+  assert.deepEqual([first.level, first.msg, first.error.message], ['warn', 'it fails', 'no'])
+  assert.deepEqual([last.level, last.msg, last.times], ['info', 'over: it fails', 3])
+  assert.deepEqual(more, [])
 })
