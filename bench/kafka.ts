@@ -4,6 +4,8 @@ import { connect } from 'node:net'
 import { Kafka, logLevel, type Message, Partitioners } from 'kafkajs'
 
 const partitions = 4
+/** Of a request, so that even in one partition they stay below what a broker takes. */
+const messagesAtOnce = 4_000
 
 /** @param brokers host:port, comma-separated @param topics are made */
 export async function openKafka(brokers: string, topics: readonly string[]) {
@@ -38,13 +40,12 @@ export async function openBatcher(
     createPartitioner: Partitioners.DefaultPartitioner,
   })
   await producer.connect()
-  let queue: Message[] = []
+  const queue: Message[] = []
   let busy = false
   async function flush(): Promise<void> {
     busy = true
     while (queue.length > 0) {
-      const messages = queue
-      queue = []
+      const messages = queue.splice(0, messagesAtOnce)
       await producer.send({ topic, messages, acks: -1 })
       sent(messages)
     }

@@ -9,6 +9,7 @@ import { allRoles } from '../../setup.js'
 import { read } from '../architecture/checkout.js'
 import { type Api, createApi } from '../helpers/api.js'
 import { connectDevice, connectWsDevice, type Device } from '../helpers/device.js'
+import { figuresOf, total } from '../helpers/figures.js'
 import { freePort } from '../helpers/port.js'
 import { type Program, run } from '../helpers/program.js'
 import { type System, startSystem } from '../helpers/system.js'
@@ -56,7 +57,7 @@ before(async () => {
   system = await startSystem({
     roles: [['gateway'], allRoles.filter((role) => role !== 'gateway')],
     gateways: 2,
-    env: { TRUSTED_PROXIES: '127.0.0.1', RATE_LIMIT_CONNECTIONS: String(rate) },
+    env: { METRICS_PORT: '0', TRUSTED_PROXIES: '127.0.0.1', RATE_LIMIT_CONNECTIONS: String(rate) },
   })
   const file = await settingsFor(system)
   api = createApi(http, system.apiKey)
@@ -103,9 +104,16 @@ test('the gateways know each client by its own address: a flood from one closes 
 test('a gateway that stops tells its clients, who find the other one at the same address', {
   skip,
 }, async () => {
-  const [stopping, staying] = system.gateways.map((gateway) => gateway.process)
-  const ids = [21, 22, 23, 24, 25, 26]
-  const clients = await Promise.all(ids.map((id) => loggedIn(connectDevice(tcp, '127.0.0.11'), id)))
+  const gateways = system.gateways.map((gateway) => gateway.process)
+  const [stopping, staying] = gateways
+  for (const device of devices) device.cut()
+  await conditionHolds('both gateways have as many clients: none', async () => {
+    const figures = await Promise.all(gateways.map(figuresOf))
+    return figures.every((each) => total(each, 'connections') === 0)
+  })
+  const clients: Device[] = []
+  for (const user_id of [21, 22, 23, 24, 25, 26])
+    clients.push(await loggedIn(connectDevice(tcp, '127.0.0.11'), user_id))
   await stopping!.kill('SIGTERM')
   await conditionHolds('some are closed', () => clients.some((each) => each.isClosed()))
   const sentAway = clients.filter((each) => each.isClosed())

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import { exposedName, type MetricName, metrics } from '../../schemas/metrics.js'
 import { allRoles } from '../../setup.js'
 import { createCrowd } from '../helpers/crowd.js'
+import { figuresOf, total } from '../helpers/figures.js'
 import { rowsOf } from '../helpers/rows.js'
 import { type System, type SystemProcess, startSystem } from '../helpers/system.js'
 import { conditionHolds } from '../helpers/wait.js'
@@ -26,18 +27,6 @@ const get = async ({ metricsPort }: SystemProcess, path: string) => {
   return { status: response.status, text: await response.text() }
 }
 
-/** Samples by what stands before the value. */
-async function figures(process: SystemProcess): Promise<Map<string, number>> {
-  const { text } = await get(process, '/metrics')
-  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]))
-}
-
-const total = (all: ReadonlyMap<string, number>, name: MetricName, label = ''): number =>
-  [...all]
-    .filter(([sample]) => sample.startsWith(exposedName(name)) && sample.includes(label))
-    .reduce((sum, [, value]) => sum + value, 0)
-
 test('a gateway and a process of workers live and are ready, each with its parts', async () => {
   for (const [process, parts] of [
     [gate, ['bus', 'cache', 'roles']],
@@ -58,10 +47,10 @@ test('a message leaves its trace in the figures of every stage', async () => {
   bos.ack(await bos.received(msg_id))
   await conditionHolds(
     'the ack is counted',
-    async () => total(await figures(worker), 'worker_events', 'worker="ack-tracker"') >= 1,
+    async () => total(await figuresOf(worker), 'worker_events', 'worker="ack-tracker"') >= 1,
   )
 
-  const gates = await figures(gate)
+  const gates = await figuresOf(gate)
   assert.equal(gates.get('coffeechat_packets_received_total{command="MSG_DATA"}'), 1)
   assert.equal(gates.get('coffeechat_request_duration_ms_count{command="MSG_DATA"}'), 1)
   assert.equal(gates.get('coffeechat_delivery_age_ms_count'), 1)
@@ -71,9 +60,9 @@ test('a message leaves its trace in the figures of every stage', async () => {
   assert.equal(gates.get('coffeechat_lease_held'), 1)
   assert.ok(total(gates, 'bus_sent_records', 'producer="gateway"') >= 4)
 
-  const workers = await figures(worker)
+  const workers = await figuresOf(worker)
   for (const name of ['message-store', 'delivery', 'login', 'ack-tracker']) {
-    assert.ok(total(workers, 'worker_event_age_ms', `_count{worker="${name}"`) >= 1, name)
+    assert.ok(total(workers, 'worker_event_age_ms', `worker="${name}"`) >= 1, name)
     assert.equal(workers.get(`coffeechat_bus_lag_records{group="${name}"}`), 0)
     assert.equal(workers.get(`coffeechat_role_ready{role="${name}"}`), 1)
   }
@@ -87,7 +76,7 @@ test('what is too old is removed by the job, and counted', async () => {
     VALUES ('old', '', '', '', '', 'drop', 1, 1), ('young', '', '', '', '', 'drop', $1, $1)`
   await rowsOf(system.databaseUrl, insert, [Date.now()])
   await conditionHolds('the old push is counted', async () =>
-    (await figures(worker)).has('coffeechat_retention_removed_total{kind="pushes"}'),
+    (await figuresOf(worker)).has('coffeechat_retention_removed_total{kind="pushes"}'),
   )
   const left = await rowsOf<{ push_id: string }>(system.databaseUrl, 'SELECT push_id FROM im_push')
   assert.deepEqual(left, [{ push_id: 'young' }])
@@ -96,7 +85,7 @@ test('what is too old is removed by the job, and counted', async () => {
 test('what is given is in the catalogue, with its labels and no others', async () => {
   const known = new Map((Object.keys(metrics) as MetricName[]).map((name) => [exposedName(name), name]))
   for (const process of [gate, worker])
-    for (const sample of (await figures(process)).keys()) {
+    for (const sample of (await figuresOf(process)).keys()) {
       const [, shown = '', labels = ''] = /^(coffeechat_[a-z_]+)(?:\{(.*)\})?$/.exec(sample) ?? []
       if (shown === '') continue
       const name = known.get(shown) ?? known.get(shown.replace(/_(bucket|sum|count)$/, ''))

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { roleNames } from '../../infra/local/roles.js'
-import { exposedName } from '../../schemas/metrics.js'
 import { type CollectedSpan, type Collector, startCollector } from '../helpers/collector.js'
 import { type Crowd, createCrowd, type User } from '../helpers/crowd.js'
+import { figuresOf, total } from '../helpers/figures.js'
 import { type Hook, startHook } from '../helpers/hook.js'
 import { type System, startSystem } from '../helpers/system.js'
 import { conditionHolds } from '../helpers/wait.js'
@@ -173,14 +173,8 @@ test('nobody records what its sender does not, nor, with a ratio of 0, what begi
 
 /** How many spans came to what, in all processes. */
 async function counted(outcome: string): Promise<number> {
-  const texts = await Promise.all(
-    [...system.processes.values()].map(({ metricsPort }) =>
-      fetch(`http://127.0.0.1:${metricsPort}/metrics`).then((response) => response.text()),
-    ),
-  )
-  const line = `${exposedName('trace_spans')}{outcome="${outcome}"} `
-  const lines = texts.flatMap((text) => text.split('\n')).filter((each) => each.startsWith(line))
-  return lines.reduce((sum, each) => sum + Number(each.slice(line.length)), 0)
+  const all = await Promise.all([...system.processes.values()].map(figuresOf))
+  return all.reduce((sum, each) => sum + total(each, 'trace_spans', `outcome="${outcome}"`), 0)
 }
 
 /** Lines of the log about spans. */

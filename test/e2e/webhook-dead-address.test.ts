@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { roleNames } from '../../infra/local/roles.js'
 import { type Crowd, createCrowd } from '../helpers/crowd.js'
+import { figuresOf, total } from '../helpers/figures.js'
 import { type Hook, startHook, type Told } from '../helpers/hook.js'
 import { type System, startSystem } from '../helpers/system.js'
 import { conditionHolds } from '../helpers/wait.js'
@@ -41,10 +42,7 @@ after(async () => {
 })
 
 const role = () => system.processes.get('webhooks')!
-const isAway = async (kind: string) => {
-  const figures = await (await fetch(`http://127.0.0.1:${role().metricsPort}/metrics`)).text()
-  return new RegExp(`webhook_away\\{[^}]*kind="${kind}"[^}]*\\} 1`).test(figures)
-}
+const isAway = async (kind: string) => total(await figuresOf(role()), 'webhook_away', `kind="${kind}"`) === 1
 const waiting = async () =>
   (await database.query('SELECT count(*)::integer AS rows FROM im_webhook_waiting')).rows[0].rows as number
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { createCrowd } from '../helpers/crowd.js'
+import { figuresOf, total } from '../helpers/figures.js'
 import { ops } from '../helpers/ops.js'
 import { type System, startSystem } from '../helpers/system.js'
 import { until } from '../helpers/until.js'
@@ -46,8 +47,7 @@ for (const [shift_ms, how] of [
       assert.match(line!, /NTP/)
       assert.equal(complaints(system).length, 1)
       const [process] = [...system.processes.values()]
-      const figures = await (await fetch(`http://127.0.0.1:${process!.metricsPort}/metrics`)).text()
-      const ahead = Number(/^coffeechat_clock_ahead_ms (.*)$/m.exec(figures)?.[1])
+      const ahead = total(await figuresOf(process!), 'clock_ahead_ms')
       assert.ok(Math.abs(ahead - shift_ms) < 1_000, String(ahead))
 
       const { code, said } = await ops(system, 'doctor', env)
