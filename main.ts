@@ -78,8 +78,35 @@ async function serve(config: Config, roles: readonly string[], log: ProcessLog):
   }, readyPoll_ms)
 }
 
+const usage = `node dist/main.js [options]
+
+  --roles ROLE,ROLE   run these roles until a signal; default: the setting ROLES
+  --setup             migrate the database and make the topics, then exit
+  --help              this text
+
+Roles: all, ${allRoles.join(', ')}
+Settings are environment variables: docs/operate/configure.md has all of them.`
+
+/** A command line that is not understood. */
+class NotUnderstood extends Error {}
+
+/** @throws NotUnderstood */
+function readCommandLine() {
+  const options = {
+    roles: { type: 'string' },
+    setup: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  } as const
+  try {
+    return parseArgs({ options }).values
+  } catch (error) {
+    throw new NotUnderstood(`${(error as Error).message}\nSee node dist/main.js --help`)
+  }
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { roles: { type: 'string' }, setup: { type: 'boolean' } } })
+  const values = readCommandLine()
+  if (values.help) return console.log(usage)
   const config = readConfig(process.env)
   if (values.setup) {
     await setUp(config, createLogger('warn'), (line) => console.log(line))
@@ -96,7 +123,10 @@ async function main(): Promise<void> {
 main().catch((error: unknown) => {
   // Where it is said what to do, nobody needs to know where in the code it was found.
   const isPlain =
-    error instanceof ConfigError || error instanceof EngineRefused || error instanceof BusUnavailable
+    error instanceof ConfigError ||
+    error instanceof EngineRefused ||
+    error instanceof BusUnavailable ||
+    error instanceof NotUnderstood
   const message = isPlain ? error.message : error instanceof Error ? error.stack : String(error)
   console.error(message)
   tell({ type: 'fault', message })

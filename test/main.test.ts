@@ -1,10 +1,11 @@
-/** A process of ours whose supervisor dies while it is still waiting for the brokers. */
+/** The entry of our processes: its command line, and one whose supervisor dies while it still waits for the brokers. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { allRoles } from '../setup.js'
 import { stack } from './helpers/stack.js'
 
 const main = join(import.meta.dirname, '../main.js') // from dist/test
@@ -56,4 +57,23 @@ test('SIGTERM ends a process that does not serve yet', async (t) => {
   await once(silent, 'connection')
   child.kill('SIGTERM')
   assert.equal(await codeOf(child), 0)
+})
+
+/** What it says to this command line, which it ends by itself, and its exit code. */
+function say(...args: readonly string[]): { status: number | null; said: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    encoding: 'utf8',
+    timeout: endsWithin_ms,
+  })
+  return { status, said: stdout + stderr }
+}
+
+test('--help names every role, and an option that there is not is told in a line, not by a stack', () => {
+  const help = say('--help')
+  assert.equal(help.status, 0)
+  for (const role of allRoles) assert.match(help.said, new RegExp(`\\b${role}\\b`))
+  const wrong = say('--rolls', 'gateway')
+  assert.equal(wrong.status, 1)
+  assert.match(wrong.said, /--rolls.*\nSee node dist\/main.js --help/)
+  assert.doesNotMatch(wrong.said, /\n +at /)
 })
