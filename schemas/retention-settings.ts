@@ -25,6 +25,11 @@ export const retentionSettings = {
     '0',
     'days after which messages are removed, read or not, and the files that no other message names; 0 keeps them for ever',
   ),
+  RETENTION_DELIVERIES_DAYS: setting(
+    days(afterReplays_days),
+    '0',
+    'days after which it is forgotten which devices got a group message, of readers who have read it; 0 keeps that as long as the message',
+  ),
   RETENTION_PUSHES_DAYS: setting(
     days(afterWaiting_days),
     '30',

@@ -17,6 +17,8 @@ const lockLimit_ms = runLimit_ms + 60_000
 const betweenWalks_ms = day_ms - 1_800_000
 /** How long it rests after a step, in times of what the step took: at most a quarter of one connection is used. */
 const restPerWork = 3
+/** Whose delivery rows one step removes. */
+const deliveriesOfUsers = 20
 
 export interface RetentionSettings {
   readonly retention: Retention
@@ -25,6 +27,7 @@ export interface RetentionSettings {
     Config,
     | 'RETENTION_CRON'
     | 'RETENTION_MESSAGES_DAYS'
+    | 'RETENTION_DELIVERIES_DAYS'
     | 'RETENTION_PUSHES_DAYS'
     | 'RETENTION_PUSH_LEDGER_DAYS'
     | 'RETENTION_DEVICES_DAYS'
@@ -43,7 +46,15 @@ interface Run {
 
 class RunOver extends Error {}
 
-type Kind = 'messages' | 'timeline' | 'pushes' | 'push_ledger' | 'devices' | 'push_tokens' | 'webhook_queue'
+type Kind =
+  | 'messages'
+  | 'timeline'
+  | 'deliveries'
+  | 'pushes'
+  | 'push_ledger'
+  | 'devices'
+  | 'push_tokens'
+  | 'webhook_queue'
 
 /** Starts the job; `stop` ends it after the step in hand. */
 export function startRetention(
@@ -130,7 +141,7 @@ async function removePushes({ retention, config }: RetentionSettings, run: Run):
   if (before !== undefined) await removeAll(run, 'pushes', () => retention.removePushes(before))
 }
 
-/** What belongs to users: notifications, devices, the parts of timelines that are empty. */
+/** What belongs to users: delivery state, notifications, devices, the parts of timelines that are empty. */
 function walkUsers(settings: RetentionSettings, run: Run): Promise<void> {
   const { retention, config } = settings
   const ledgerBefore = beforeOf(run, config.RETENTION_PUSH_LEDGER_DAYS)
@@ -147,8 +158,25 @@ function walkUsers(settings: RetentionSettings, run: Run): Promise<void> {
     }
     if (config.RETENTION_MESSAGES_DAYS > 0)
       run.count('timeline', await run.step(() => retention.removeEmptySpans(users)))
+    await removeDeliveries(settings, run, users)
     return String(users.at(-1))
   })
+}
+
+/** Of fewer users at a time: each step looks at all of their groups. */
+async function removeDeliveries(
+  { retention, config }: RetentionSettings,
+  run: Run,
+  users: readonly number[],
+): Promise<void> {
+  const before = beforeOf(run, config.RETENTION_DELIVERIES_DAYS)
+  if (before !== undefined)
+    for (let at = 0; at < users.length; at += deliveriesOfUsers) {
+      const some = users.slice(at, at + deliveriesOfUsers)
+      await removeAll(run, 'deliveries', () => retention.removeDeliveries(some, before))
+    }
+  if (before !== undefined || config.RETENTION_MESSAGES_DAYS > 0)
+    run.count('deliveries', await run.step(() => retention.removeGroupAcks(users)))
 }
 
 async function walkConversations(settings: RetentionSettings, run: Run): Promise<void> {

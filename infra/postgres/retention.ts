@@ -1,4 +1,4 @@
-/** Removal by age, in steps of some rows (migration 0022). Implements workers/ports/retention.ts. */
+/** Removal by age, in steps of some rows (migrations 0022 and 0024). Implements workers/ports/retention.ts. */
 import type { Pool } from 'pg'
 import { groupOf } from '../../schemas/ids.js'
 import type { Retention, WalkState } from '../../workers/ports/retention.js'
@@ -56,6 +56,14 @@ const selectUsers = prepared<{ user_id: number }>(
 const removeSpans = prepared<{ removed: number }>(
   'retention-spans',
   'SELECT im_remove_empty_spans($1::bigint[], $2) AS removed',
+)
+const removeDeliveries = prepared<{ removed: number }>(
+  'retention-deliveries',
+  'SELECT im_remove_deliveries($1::bigint[], $2, $3) AS removed',
+)
+const removeGroupAcks = prepared<{ removed: number }>(
+  'retention-group-acks',
+  'SELECT im_remove_group_acks($1::bigint[]) AS removed',
 )
 const removeLedger = prepared<object>(
   'retention-ledger',
@@ -135,6 +143,9 @@ export const createRetention = (pool: Pool, rowsPerStep = rowsAtOnce): Retention
 
   users: async (after) => (await selectUsers(pool, [after, usersPerPage])).map(({ user_id }) => user_id),
   removeEmptySpans: async (users) => (await removeSpans(pool, [users, spansPerUser]))[0]?.removed ?? 0,
+  removeDeliveries: async (users, before) =>
+    (await removeDeliveries(pool, [users, before, rowsPerStep]))[0]?.removed ?? 0,
+  removeGroupAcks: async (users) => (await removeGroupAcks(pool, [users]))[0]?.removed ?? 0,
   removeLedger: async (users, before) => (await removeLedger(pool, [users, before, rowsPerStep])).length,
   async removeDevices(users, before) {
     const tokens = await removeTokens(pool, [users, before])

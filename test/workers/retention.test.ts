@@ -41,6 +41,8 @@ function world(env: NodeJS.ProcessEnv = {}, walks = new Map<string, WalkState>()
     },
     users: async (after) => (after < 30 ? [after + 5, after + 10] : []),
     removeEmptySpans: async (users) => once(`spans ${users}`, 1),
+    removeDeliveries: async (users, before) => once(`deliveries ${users}, ${daysAgo(before)}`, 6),
+    removeGroupAcks: async (users) => once(`group acks ${users}`, 7),
     removeLedger: async (users, before) => once(`ledger ${users}, ${daysAgo(before)}`, 2),
     async removeDevices(users, before) {
       asked.push(`devices ${users}, ${daysAgo(before)}`)
@@ -95,9 +97,7 @@ test('messages go conversation by conversation, until nothing is old in it', asy
   const { settings, asked } = world({ ...off, RETENTION_MESSAGES_DAYS: '40' })
   await removeOld(settings, never)
   assert.deepEqual(asked.slice(2), [
-    'spans 5,10',
-    'spans 15,20',
-    'spans 25,30',
+    ...['5,10', '15,20', '25,30'].flatMap((page) => [`spans ${page}`, `group acks ${page}`]),
     'conversations after none, 40',
     'conversations after c1, 40',
     'messages c:1:2',
@@ -105,6 +105,24 @@ test('messages go conversation by conversation, until nothing is old in it', asy
     'conversations after c2, 40',
     'conversations after c3, 40',
   ])
+})
+
+test('delivery rows go without their messages, of some users at a time, and are counted', async () => {
+  const { settings, asked, counted } = world({ ...off, RETENTION_DELIVERIES_DAYS: '30' })
+  const users = Array.from({ length: 21 }, (_, at) => at + 1)
+  const retention = { ...settings.retention, users: async (after: number) => (after === 0 ? users : []) }
+  await removeOld({ ...settings, retention }, never)
+  assert.deepEqual(asked.slice(2), [
+    `deliveries ${users.slice(0, 20)}, 30`,
+    `deliveries ${users.slice(0, 20)}, 30`,
+    'deliveries 21, 30',
+    'deliveries 21, 30',
+    `group acks ${users}`,
+  ])
+  assert.deepEqual(
+    counted.slice(1),
+    [6, 6, 7].map((rows) => `retention_removed [{"kind":"deliveries"},${rows}]`),
+  )
 })
 
 test('a run that was stopped is continued where it was, and a walk that is over begins again a day later', async () => {
@@ -147,6 +165,7 @@ for (const [name, value] of [
   ['RETENTION_MESSAGES_DAYS', '7'],
   ['RETENTION_MESSAGES_DAYS', '-1'],
   ['RETENTION_MESSAGES_DAYS', '1.5'],
+  ['RETENTION_DELIVERIES_DAYS', '7'],
   ['RETENTION_PUSHES_DAYS', '29'],
   ['RETENTION_PUSH_LEDGER_DAYS', '3'],
   ['RETENTION_DEVICES_DAYS', '1'],

@@ -32,6 +32,10 @@ export interface Retention {
   users(after: number): Promise<readonly number[]>
   /** Removes parts of the users' timelines that hold no message any more. Answers how many rows. */
   removeEmptySpans(users: readonly number[]): Promise<number>
+  /** Removes rows of group messages that these users have read, some at a time. Answers how many; 0: there are no more. */
+  removeDeliveries(users: readonly number[], before: number): Promise<number>
+  /** Removes what the users' devices acked of large groups, where that was read since, or is gone. Answers how many rows. */
+  removeGroupAcks(users: readonly number[]): Promise<number>
   /** Removes notifications to the users from the ledger, some at a time. Answers how many; 0: there are no more. */
   removeLedger(users: readonly number[], before: number): Promise<number>
   /** Removes devices that have not logged in since, with their push tokens. A token that is younger keeps its device. */

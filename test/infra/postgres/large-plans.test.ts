@@ -194,6 +194,8 @@ test('what is too old is found and removed by index', async () => {
   })
   await findsByIndex((n) => retention.removeMessages(`c:${n * 11}:${n * 11 + 1}`, 2 ** 45))
   await findsByIndex((n) => retention.removeEmptySpans(user(n)))
+  await findsByIndex((n) => retention.removeDeliveries(user(n), 2 ** 45))
+  await findsByIndex((n) => retention.removeGroupAcks(user(n)))
   await findsByIndex((n) => retention.removeLedger(user(n), 10))
   await findsByIndex((n) => retention.removeDevices(user(n), 10))
   await findsByIndex((n) => retention.removePushes(n))
