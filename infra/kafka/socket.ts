@@ -44,6 +44,17 @@ function guardProduce(socket: net.Socket, mayProduce: () => boolean): void {
   }
 }
 
+/** kafkajs calls it again and again on a dead connection, and Node waits each time for one more 'connect'. */
+function unrefOnce(socket: net.Socket): void {
+  const unref = socket.unref.bind(socket)
+  let called = false
+  socket.unref = () => {
+    if (called) return socket
+    called = true
+    return unref()
+  }
+}
+
 /**
  * Sessions that brokers gave, by broker and options. A process has some hundred clients: where each shakes hands from
  * scratch, with certificates on both sides, a start takes much longer.
@@ -89,6 +100,7 @@ export function createSockets(options: SocketOptions = {}): Sockets {
     const socket = ssl ? connectTls(host, port, tcp, ssl) : tcp
     socket.once(ssl ? 'secureConnect' : 'connect', onConnect)
     if (options.silence_ms !== undefined) socket.setTimeout(options.silence_ms)
+    unrefOnce(socket)
     if (options.mayProduce) guardProduce(socket, options.mayProduce)
     opened.add(socket)
     socket.once('close', () => opened.delete(socket))

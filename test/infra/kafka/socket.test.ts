@@ -72,3 +72,18 @@ test('sockets that were destroyed open no more and write no more', async (t) => 
   assert.throws(() => sockets.open({ ...target, onConnect: () => undefined }))
   assert.equal(received, 0)
 })
+
+test('a dead connection that is let go of again and again waits for nothing', async () => {
+  const closed = net.createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => closed.once('listening', resolve))
+  const { port } = closed.address() as net.AddressInfo
+  await new Promise((resolve) => closed.close(resolve))
+  const sockets = createSockets()
+  const socket = sockets.open({ host: '127.0.0.1', port, onConnect: () => undefined } as never)
+  socket.on('error', () => undefined)
+  await new Promise((resolve) => socket.once('close', resolve))
+  const before = socket.listenerCount('connect')
+  for (let turn = 0; turn < 20; turn++) socket.unref()
+  assert.ok(socket.listenerCount('connect') <= before + 1)
+  sockets.destroy()
+})
