@@ -5,6 +5,7 @@ import { seekAdmission } from './admission.js'
 import type { BusSettings } from './client.js'
 import { createConsumer, type MeasuredConsumer } from './consumer.js'
 import { firstAnswering } from './first-words.js'
+import { createOutage } from './outage.js'
 import { createProducer, type MeasuredProducer } from './producer.js'
 import { askVersions } from './versions.js'
 
@@ -41,13 +42,14 @@ function sums(parts: readonly (readonly [string, number])[]): ReadonlyMap<string
 export async function createBus(settings: BusSettings): Promise<MeasuredBus> {
   await seekAdmission(settings, firstAnswer_ms)
   const admin = createAdmin(settings)
+  const outage = createOutage(settings.log)
   const onDead = settings.onDead ?? exitOnDead(settings)
   const producers = new Set<[string, MeasuredProducer]>()
   const consumers = new Set<[string, MeasuredConsumer]>()
 
   return {
     async producer(name, options) {
-      const producer = createProducer(settings, admin, name, options)
+      const producer = createProducer({ settings, admin, outage }, name, options)
       producers.add([name, producer])
       return producer
     },

@@ -49,8 +49,16 @@ export const clientConnect_ms = ({ tls, sasl }: BusSettings): number => (tls || 
  */
 const retry = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 9 }
 
-/** @param requestTimeout_ms how long one request may go unanswered */
-export function createClient(settings: BusSettings, sockets: Sockets, requestTimeout_ms: number): Kafka {
+/**
+ * @param requestTimeout_ms how long one request may go unanswered
+ * @param onFault is told why a connection or a request failed, each time; kafkajs goes on trying
+ */
+export function createClient(
+  settings: BusSettings,
+  sockets: Sockets,
+  requestTimeout_ms: number,
+  onFault?: (reason: string) => void,
+): Kafka {
   const { tls, sasl, log } = settings
   return new Kafka({
     clientId: settings.clientId,
@@ -65,7 +73,9 @@ export function createClient(settings: BusSettings, sockets: Sockets, requestTim
     // Its errors are retried or come to us as rejections, which we log once; these lines are for a closer look.
     logCreator:
       () =>
-      ({ namespace, log: { message } }) =>
-        log.debug({ namespace }, `kafkajs: ${message}`),
+      ({ namespace, level, log: { message, error } }) => {
+        log.debug({ namespace }, `kafkajs: ${message}`)
+        if (namespace === 'Connection' && level === logLevel.ERROR) onFault?.(String(error ?? message))
+      },
   })
 }

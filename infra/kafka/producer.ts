@@ -22,6 +22,7 @@ import { createBatcher, type Link } from './batcher.js'
 import { type BusSettings, clientConnect_ms, createClient } from './client.js'
 import { createKnownTopics } from './known-topics.js'
 import { murmur2 } from './murmur.js'
+import type { Outage } from './outage.js'
 import { atMost, sleep, within } from './patience.js'
 import { createSockets, type Sockets } from './socket.js'
 
@@ -30,6 +31,8 @@ const request_ms = 5_000
 const reconnect_ms = { first: 100, most: 1_000 }
 const allReplicas = -1
 const largest = 0x7fffffff
+/** Of a reason. */
+const maxFaults = 3
 
 /** A producer that says how much waits in it. */
 export interface MeasuredProducer extends Producer {
@@ -43,6 +46,22 @@ interface Incarnation {
   readonly sockets: Sockets
   /** To be called before each send: records without a key go to another partition than last time. */
   nextSend(): void
+  /** Why it failed, with what the brokers said meanwhile: kafkajs keeps that to itself while it tries again. */
+  explain(error: unknown): string
+}
+
+/** Faults of one client, of which the last few different ones are kept. */
+function collectFaults() {
+  let faults: string[] = []
+  return {
+    add(reason: string): void {
+      faults = [...faults.filter((each) => each !== reason), reason].slice(-maxFaults)
+    },
+    forget(): void {
+      faults = []
+    },
+    explain: (error: unknown): string => [...new Set([(error as Error).message, ...faults])].join('; '),
+  }
 }
 
 /**
@@ -109,7 +128,8 @@ async function incarnate(
 ): Promise<Incarnation> {
   const sockets = createSockets({ connect: settings.connect, mayProduce: beforeSend })
   const { partitioner, nextSend } = createSpreading()
-  const producer = createClient(settings, sockets, request_ms).producer({
+  const faults = collectFaults()
+  const producer = createClient(settings, sockets, request_ms, faults.add).producer({
     idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
@@ -117,15 +137,30 @@ async function incarnate(
   })
   try {
     await within(clientConnect_ms(settings), producer.connect())
-    return { producer, sockets, nextSend }
+    return {
+      producer,
+      sockets,
+      nextSend() {
+        faults.forget()
+        nextSend()
+      },
+      explain: faults.explain,
+    }
   } catch (error) {
     sockets.destroy()
-    throw error
+    throw new BusUnavailable(faults.explain(error), { cause: error })
   }
 }
 
+/** What all producers of a process share. */
+export interface ProducerParts {
+  readonly settings: BusSettings
+  readonly admin: Admin
+  readonly outage: Outage
+}
+
 /** The way to the brokers: connects by itself, and again after each failure. */
-function createLink(settings: BusSettings, admin: Admin, name: string, beforeSend?: () => boolean) {
+function createLink({ settings, admin, outage }: ProducerParts, name: string, beforeSend?: () => boolean) {
   let current: Incarnation | undefined
   let connecting: Promise<void> | undefined
   let closed = false
@@ -138,9 +173,7 @@ function createLink(settings: BusSettings, admin: Admin, name: string, beforeSen
         if (closed) throwAway()
         return
       } catch (error) {
-        const { message } = error as Error
-        if (pause_ms === reconnect_ms.first)
-          settings.log.warn({ producer: name, reason: message }, 'producer cannot connect')
+        outage.failed(name, (error as Error).message)
         await sleep(pause_ms)
       }
     }
@@ -172,15 +205,18 @@ function createLink(settings: BusSettings, admin: Admin, name: string, beforeSen
   }
 
   async function send(records: readonly OutgoingRecord[], limit_ms: number): Promise<void> {
-    if (current === undefined) throw new BusUnavailable('not connected')
+    const mine = current
+    if (mine === undefined) throw new BusUnavailable('not connected')
     const topics = known.watch(new Set(records.map(({ topic }) => topic)))
     const begun = performance.now()
     try {
-      await within(limit_ms, Promise.race([sendAll(current, records), topics.gone]))
+      await within(limit_ms, Promise.race([sendAll(mine, records), topics.gone]))
       settings.observer?.sent(name, records.length, performance.now() - begun)
+      outage.passed()
     } catch (error) {
       settings.observer?.sendFailed(name)
-      settings.log.warn({ producer: name, reason: (error as Error).message }, 'send failed, connecting anew')
+      // A gate whose lease is over is held back by us, not by the brokers.
+      if (beforeSend?.() !== false) outage.failed(name, mine.explain(error))
       throwAway()
       throw error
     } finally {
@@ -203,12 +239,11 @@ function createLink(settings: BusSettings, admin: Admin, name: string, beforeSen
  * @param name for the log
  */
 export function createProducer(
-  settings: BusSettings,
-  admin: Admin,
+  parts: ProducerParts,
   name: string,
   options: ProducerOptions = {},
 ): MeasuredProducer {
-  const { link, close } = createLink(settings, admin, name, options.beforeSend)
+  const { link, close } = createLink(parts, name, options.beforeSend)
   const batcher = createBatcher({ link, deadline_ms, beforeSend: options.beforeSend })
   link.ready().catch(() => undefined)
   return {

@@ -123,7 +123,7 @@ export interface KafkaNode {
 
 export const newClusterId = (): string => randomBytes(16).toString('base64url')
 
-/** @param settings of server.properties, beside `log.dirs` */
+/** @param settings of server.properties; without `log.dirs` the log lies in the folder too */
 export function kafkaNode(
   { java, jars }: KafkaParts,
   folder: string,
@@ -131,7 +131,8 @@ export function kafkaNode(
 ): KafkaNode {
   const loggingFile = join(folder, 'log4j2.properties')
   const settingsFile = join(folder, 'server.properties')
-  const lines = Object.entries({ ...settings, 'log.dirs': join(folder, 'log') }).map((pair) => pair.join('='))
+  const logFolder = settings['log.dirs'] ?? join(folder, 'log')
+  const lines = Object.entries({ ...settings, 'log.dirs': logFolder }).map((pair) => pair.join('='))
   mkdirSync(folder, { recursive: true })
   writeFileSync(loggingFile, logging)
   writeFileSync(settingsFile, `${lines.join('\n')}\n`)
@@ -139,7 +140,7 @@ export function kafkaNode(
   const jvm = [...classes.reading, `-Dlog4j2.configurationFile=${loggingFile}`, '-cp', join(jars, '*')]
   return {
     async format(clusterId, options = []) {
-      if (existsSync(join(folder, 'log', 'meta.properties'))) return
+      if (existsSync(join(logFolder, 'meta.properties'))) return
       // one argument: every 64th id begins with a dash and would be taken for an option
       const cluster = `--cluster-id=${clusterId}`
       const args = [...jvm, 'kafka.tools.StorageTool', 'format', cluster, '-c', settingsFile, ...options]

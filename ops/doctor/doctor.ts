@@ -40,8 +40,10 @@ export interface DoctorPorts {
 export async function doctor(env: NodeJS.ProcessEnv, config: Config, ports: DoctorPorts): Promise<Report> {
   const found = await Promise.all([
     settingsFindings(env, config),
-    examine('brokers', `is KAFKA_BROKERS=${config.KAFKA_BROKERS} right, and is Kafka up?`, () =>
-      bus(config, ports),
+    examine(
+      'brokers',
+      `is KAFKA_BROKERS=${config.KAFKA_BROKERS} right, and is Kafka up? A broker whose disk is full stops by itself: its log says so`,
+      () => bus(config, ports),
     ),
     examine('database', 'is DATABASE_URL right, and is PostgreSQL up?', async () =>
       databaseFindings(await ports.database()),
@@ -71,7 +73,7 @@ function bus(config: Config, ports: DoctorPorts): Promise<Finding[]> {
     return [
       ...(await examine(
         'brokers',
-        'the brokers answer and take no record: look at their logs, and at the rights of this user',
+        'the brokers answer and take no record: look at their logs and disks, and at the rights of this user',
         async () => brokerFindings(await operation.bus.brokers(), await ports.probe(operation)),
       )),
       ...topicFindings(expected, layouts, {
