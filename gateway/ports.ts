@@ -47,11 +47,13 @@ export interface DevicePresence {
   /**
    * Again after a lost lease: one answer each. false: a higher login number holds its place (KICK_NOTIFY, close).
    * 'returned': it had been taken offline in between, so presence.changed `online` is due. 'kept': nothing changed.
+   * A repeat of a call that rejected answers what that one would have.
    */
   register(logins: readonly RegisteredLogin[]): Promise<readonly (false | 'kept' | 'returned')[]>
   /**
-   * A connection ended: true where presence was still this login's. The sweep knows of it until `announced`, so that
-   * its event outlives this gate.
+   * A connection ended: true where presence was still this login's. A repeat of a call that rejected answers the same,
+   * unless the device has logged in again since. The sweep knows of it until `announced`, so that its event outlives
+   * this gate.
    */
   remove(logins: readonly RegisteredLogin[]): Promise<readonly boolean[]>
   /** Businesses were told of these, which were removed: the very objects. */

@@ -51,10 +51,12 @@ export function createPresenceChanges(options: PresenceOptions): PresenceChanges
     })
 
   const recordSome = async (): Promise<void> => {
-    const batch = leaving.slice(0, batch_max)
+    const batch = leaving.splice(0, batch_max)
     if (batch.length > 0) {
-      const removed = await presence.remove(batch)
-      leaving.splice(0, batch.length)
+      const removed = await presence.remove(batch).catch((error: unknown) => {
+        leaving.unshift(...batch)
+        throw error
+      })
       const gone = batch.filter((_, at) => removed[at])
       untold.push(...gone.map((login) => ({ record: change('offline', login), left: login })))
     }

@@ -18,10 +18,12 @@ interface Entry {
   readonly t: number
   /** 0 from the login; else the time (ms) of its latest registration by the gate */
   readonly s: number
+  /** Of a login that was gone, and was brought back by a registration. */
+  readonly r?: 1
   readonly v?: string
 }
 
-/** The entry of a login. */
+/** The entry of a login, or, with a stamp, of a registration that finds it gone. */
 export const entryText = (device: PresentDevice, stamp: number): string => {
   const entry: Entry = {
     d: deviceKey(device.device),
@@ -31,13 +33,14 @@ export const entryText = (device: PresentDevice, stamp: number): string => {
     n: device.login_number,
     t: device.since,
     s: stamp,
+    ...(stamp > 0 ? { r: 1 } : {}),
     ...(device.client_version === undefined ? {} : { v: device.client_version }),
   }
   return JSON.stringify(entry)
 }
 
 /** A login as Redis has it; its stamp tells its registrations apart. */
-export type StampedDevice = PresentDevice & { readonly stamp: number }
+export type StampedDevice = PresentDevice & { readonly stamp: number; readonly isReturned?: true }
 
 const stampedDevice = (userId: number, entry: Entry): StampedDevice => ({
   user_id: userId,
@@ -48,6 +51,7 @@ const stampedDevice = (userId: number, entry: Entry): StampedDevice => ({
   login_number: entry.n,
   since: entry.t,
   stamp: entry.s,
+  ...(entry.r === undefined ? {} : { isReturned: true }),
   ...(entry.v === undefined ? {} : { client_version: entry.v }),
 })
 

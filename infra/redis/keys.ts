@@ -13,6 +13,7 @@
  * | acks:{p}:claim         | hash   | 1 day  | token of the tracker that owns it, time it has handled, number of its latest write | ack-tracker |
  * | acks-partitions        | set    | none   | partitions that were ever claimed                  | ack-tracker |
  * | removal:{cause}        | string | 1 h    | a login was, or was about to be, taken offline for this | delivery-missed |
+ * | left:{user}|gate|epoch|number | string | 1 h | the entry of a login that its gate removed and is about to announce | gateways |
  * | phones:{user}          | string | 10 min | JSON list of deviceKeys to notify when offline, or who is reading it | delivery, login, users |
  * | push-rate:{user}|device | string | 60 s | notifications of one device in this minute       | offline-push |
  * | workers                | hash   | 10 s   | role|process → ms:database                         | every worker process |
@@ -36,6 +37,8 @@ export const redisKeys = (prefix: string) => ({
   acks: (partition: number) => `${prefix}acks:{${partition}}`,
   acksClaim: (partition: number) => `${prefix}acks:{${partition}}:claim`,
   acksPartitions: `${prefix}acks-partitions`,
+  left: ({ user_id, login_number, ...gate }: GateStart & { user_id: number; login_number: number }) =>
+    `${prefix}left:{${user_id}}|${gateStartName(gate)}|${login_number}`,
   phones: (userId: number) => `${prefix}phones:{${userId}}`,
   pushRate: (userId: number, device: string) => `${prefix}push-rate:{${userId}}|${device}`,
   workers: `${prefix}workers`,

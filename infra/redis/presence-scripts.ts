@@ -82,13 +82,11 @@ return first or ''
 `,
 )
 
-/** Answers nil where the place is not this login's (or, with a stamp, not this registration's), else what was removed. */
-const remove = script(
-  'presenceRemove',
-  `
+const thisLogin = `
 ${lines}
 local device, gate, epoch, number, stamp = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local kept = {}
+local held = false
 local removed = false
 for line in linesOf(KEYS[1]) do
   local first = firstOf(line)
@@ -97,18 +95,38 @@ for line in linesOf(KEYS[1]) do
   if isThis and (stamp == '' or entry.s == tonumber(stamp)) then
     removed = first
   else
+    held = held or entry.d == device
     table.insert(kept, line)
   end
 end
 if removed then keep(KEYS[1], kept) end
-return removed
+`
+
+/** Answers nil where the place is not this login's (or, with a stamp, not this registration's), else what was removed. */
+const remove = script('presenceRemove', `${thisLogin}\nreturn removed`)
+
+/**
+ * The same for its own gate, who may not hear the answer and asks again: what was removed is noted under KEYS[2], and
+ * answered to each repeat. The second part of the answer is 1 where the device has another login by then.
+ */
+const leave = script(
+  'presenceLeave',
+  `${thisLogin}
+if removed then
+  redis.call('SET', KEYS[2], removed, 'PX', ARGV[6])
+else
+  removed = redis.call('GET', KEYS[2])
+end
+return removed and {removed, held and 1 or 0}
 `,
+  2,
 )
 
 export const presenceScripts = (redis: Redis) => ({
   login: login(redis),
   register: register(redis),
   remove: remove(redis),
+  leave: leave(redis),
 })
 
 const mobile = ',1,2,'

@@ -32,7 +32,7 @@ interface Settings {
   readonly policy: LoginPolicy
 }
 
-const withoutStamp = ({ stamp: _, ...device }: StampedDevice): PresentDevice => device
+const withoutStamp = ({ stamp: _, isReturned: __, ...device }: StampedDevice): PresentDevice => device
 
 const byGate = <T extends GateStart>(logins: readonly T[]): Map<string, [T, ...T[]]> => {
   const groups = new Map<string, [T, ...T[]]>()
@@ -45,9 +45,20 @@ const byGate = <T extends GateStart>(logins: readonly T[]): Map<string, [T, ...T
   return groups
 }
 
+/** A gate that does not reach Redis for longer says nothing of these; its end will. */
+const leftKept_ms = 3_600_000
+
 /** The steps that both the workers' and the gate's side of presence are made of. */
 function steps({ redis, keys, policy }: Settings) {
   const scripts = presenceScripts(redis)
+
+  async function strike(logins: readonly (Membership & GateStart)[]): Promise<void> {
+    await Promise.all(
+      [...byGate(logins).values()].map((group) =>
+        redis.srem(keys.gateLogins(group[0]), ...group.map(memberName)),
+      ),
+    )
+  }
 
   const place = (device: PresentDevice, stamp: number) =>
     [
@@ -74,13 +85,7 @@ function steps({ redis, keys, policy }: Settings) {
       )
     },
 
-    async strike(logins: readonly (Membership & GateStart)[]): Promise<void> {
-      await Promise.all(
-        [...byGate(logins).values()].map((group) =>
-          redis.srem(keys.gateLogins(group[0]), ...group.map(memberName)),
-        ),
-      )
-    },
+    strike,
 
     /** @param stamp only where the place is of this registration */
     async remove(login: LoginName, stamp?: number): Promise<StampedDevice | undefined> {
@@ -93,6 +98,28 @@ function steps({ redis, keys, policy }: Settings) {
         stamp ?? '',
       )
       return typeof line === 'string' ? parseEntry(login.user_id, line) : undefined
+    },
+
+    /** Removes a login for its own gate. A repeat is answered like the first time, until `told`. */
+    async leave(login: LoginName): Promise<{ entry: StampedDevice; isBack: boolean } | undefined> {
+      const answer = (await scripts.leave(
+        keys.presence(login.user_id),
+        keys.left(login),
+        deviceKey(login.device),
+        login.gate_id,
+        login.gate_epoch,
+        login.login_number,
+        '',
+        leftKept_ms,
+      )) as readonly [string, number] | null
+      return answer === null
+        ? undefined
+        : { entry: parseEntry(login.user_id, answer[0]), isBack: answer[1] === 1 }
+    },
+
+    /** Nothing is left to be said of logins that have left. */
+    async told(logins: readonly StampedDevice[]): Promise<void> {
+      await Promise.all([strike(logins), ...logins.map((login) => redis.del(keys.left(login)))])
     },
   }
 }
@@ -191,6 +218,9 @@ export function createPresence(settings: Settings): Presence {
 /** A replica that became a master lacks what was written within some seconds; a fail-over is noticed some seconds later. */
 const removedAgain_ms = 30_000
 
+/** Of the registrations that failed. */
+const failedKept = 20
+
 /** One gate's side of presence. */
 export function createDevicePresence(settings: Settings & { identity: GateIdentity }): DevicePresence {
   const { identity } = settings
@@ -199,6 +229,8 @@ export function createDevicePresence(settings: Settings & { identity: GateIdenti
   const unannounced = new Map<RegisteredLogin, StampedDevice>()
   /** Those that ended of late, and when (ms): a Redis that lost their removal shows them online. */
   const ended = new Map<RegisteredLogin, number>()
+  /** Stamps of registrations that failed: they may have been done. */
+  let unanswered = new Set<number>()
   let lastStamp = 0
 
   return {
@@ -208,23 +240,31 @@ export function createDevicePresence(settings: Settings & { identity: GateIdenti
       ended.clear()
       const stamp = Math.max(Date.now(), lastStamp + 1)
       lastStamp = stamp
+      const failed = [...unanswered].slice(-failedKept)
+      const unheard = failed.length === 0 ? [] : [0, ...failed]
+      unanswered.add(stamp)
       const members = logins.map((login) => ({ ...ofGate(login), stamp }))
       const [, answers] = await inOrder(
         settings.redis,
         () => step.enlist(members, Date.now()),
         () => Promise.all(members.map((login) => step.scripts.register(...step.place(login, stamp), stamp))),
       )
-      // Off the list: what was refused, the former registration of what was kept, and the login of what was gone.
+      // Off the list: what was refused, the former registration of what was kept, and the login of what was gone. After
+      // attempts that failed also what these enlisted: they did not hear what stood there before them.
       await step.strike(
         members.flatMap((member, at) => {
           const before = answers[at]
-          if (typeof before !== 'string') return [member]
-          return [before === '' ? { ...member, stamp: 0 } : parseEntry(member.user_id, before)]
+          const others = unheard.map((each) => ({ ...member, stamp: each }))
+          if (typeof before !== 'string') return [member, ...others]
+          return [before === '' ? { ...member, stamp: 0 } : parseEntry(member.user_id, before), ...others]
         }),
       )
-      return answers.map((before) => {
+      unanswered = new Set(failed)
+      return answers.map((before, at) => {
         if (typeof before !== 'string') return false
-        return before === '' ? 'returned' : 'kept'
+        if (before === '') return 'returned'
+        const former = parseEntry(logins[at]!.user_id, before)
+        return former.isReturned && unanswered.has(former.stamp) ? 'returned' : 'kept'
       })
     },
 
@@ -236,13 +276,18 @@ export function createDevicePresence(settings: Settings & { identity: GateIdenti
         ended.delete(login)
       }
       for (const login of logins) ended.set(login, now)
-      const removed = await Promise.all(logins.map((login) => step.remove(ofGate(login))))
-      for (const [at, entry] of removed.entries()) if (entry) unannounced.set(logins[at]!, entry)
-      return removed.map(isDefined)
+      const left = await Promise.all(logins.map((login) => step.leave(ofGate(login))))
+      // Its answer was lost, and the device has logged in again before we could ask: it is not offline.
+      await step.told(left.flatMap((each) => (each?.isBack ? [each.entry] : [])))
+      return left.map((each, at) => {
+        if (each === undefined || each.isBack) return false
+        unannounced.set(logins[at]!, each.entry)
+        return true
+      })
     },
 
     async announced(logins) {
-      await step.strike(logins.map((login) => unannounced.get(login)).filter(isDefined))
+      await step.told(logins.map((login) => unannounced.get(login)).filter(isDefined))
       for (const login of logins) unannounced.delete(login)
     },
   }

@@ -1,4 +1,4 @@
-/** A TCP proxy in front of a real Kafka that fails on demand, as networks do. */
+/** A TCP proxy in front of a real Kafka or Redis that fails on demand, as networks do. */
 import net from 'node:net'
 
 export const produce = 0
@@ -12,8 +12,8 @@ export interface TcpProxy {
   readonly connect: (host: string, port: number) => net.Socket
   /** host:port of the proxy itself. */
   readonly address: string
-  /** Cuts the connection of the next request of this kind; resolves when it has. */
-  cutNext(when: Cut, apiKey: number): Promise<void>
+  /** Cuts the connection of the next request of this kind, or which has this text in it; resolves when it has. */
+  cutNext(when: Cut, which: number | string): Promise<void>
   cutAll(): void
   /** While true every connection is refused and those that exist are cut. */
   setOutage(on: boolean): void
@@ -35,7 +35,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const counts = new Map<number, number>()
   let outage = false
   let blackHole = false
-  let plan: { when: Cut; apiKey: number; onCut: () => void } | undefined
+  let plan: { when: Cut; which: number | string; onCut: () => void } | undefined
 
   function link(client: net.Socket): void {
     if (outage) {
@@ -59,7 +59,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     client.on('data', (chunk: Buffer) => {
       if (blackHole) return
       const kind = kindOf(chunk)
-      if (plan?.apiKey === kind) {
+      if (plan && (typeof plan.which === 'string' ? chunk.includes(plan.which) : plan.which === kind)) {
         const { when, onCut } = plan
         plan = undefined
         if (when === 'before') {
@@ -92,9 +92,9 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   return {
     connect: () => net.connect({ host: '127.0.0.1', port: ownPort }),
     address: `127.0.0.1:${ownPort}`,
-    cutNext: (when, apiKey) =>
+    cutNext: (when, which) =>
       new Promise((resolve) => {
-        plan = { when, apiKey, onCut: resolve }
+        plan = { when, which, onCut: resolve }
       }),
     cutAll,
     setOutage(on) {
