@@ -1,12 +1,12 @@
 /** Spans of real processes, as a collector gets them: one trace from the packet or call to the last socket and phone. */
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { roleNames } from '../../infra/local/roles.js'
 import { type CollectedSpan, type Collector, startCollector } from '../helpers/collector.js'
-import { type Crowd, createCrowd, type User } from '../helpers/crowd.js'
+import { type Crowd, createCrowd } from '../helpers/crowd.js'
 import { figuresOf, total } from '../helpers/figures.js'
 import { type Hook, startHook } from '../helpers/hook.js'
+import { newTrace } from '../helpers/new-trace.js'
 import { type System, startSystem } from '../helpers/system.js'
 import { conditionHolds } from '../helpers/wait.js'
 
@@ -15,8 +15,6 @@ let told: Hook
 let phones: Hook
 let system: System
 let crowd: Crowd
-
-const ios = 2
 
 before(async () => {
   ;[collector, told, phones] = await Promise.all([startCollector(), startHook(), startHook()])
@@ -44,11 +42,6 @@ after(async () => {
   collector?.close()
 })
 
-const hex = (bytes: number): string => randomBytes(bytes).toString('hex')
-const newTrace = (flags = '01') => {
-  const [trace_id, span_id] = [hex(16), hex(8)]
-  return { trace_id, span_id, traceparent: `00-${trace_id}-${span_id}-${flags}` }
-}
 const ofTrace = (trace_id: string): CollectedSpan[] =>
   collector.spans.filter((span) => span.trace_id === trace_id)
 
@@ -70,24 +63,12 @@ async function hasPaths(trace_id: string, wanted: readonly string[]): Promise<vo
   )
 }
 
-/** A phone that is away, and can be notified. */
-async function away({ user_id, token }: User): Promise<void> {
-  const device = await crowd.online({ user_id, token }, { client_type: ios })
-  const registration = { client_type: ios, provider: 'vendor', token: `phone-of-${user_id}` }
-  await system.api.call('PUT', `/v1/users/${user_id}/push-tokens`, registration)
-  device.cut()
-  await conditionHolds('the phone is offline', async () => {
-    const { body } = await system.api.call('GET', `/v1/users/${user_id}/devices`)
-    return body.devices.length === 0
-  })
-}
-
 const stored = 'publish message.submitted > process message.submitted'
 const delivered = `${stored} > publish delivery.requested > process delivery.requested`
 
 test('a message is one trace: from the packet to the sockets, the webhook and the phone', async () => {
   const [ada, bo] = [await crowd.newUser(), await crowd.newUser()]
-  await away(bo)
+  await crowd.away(bo)
   const adas = await crowd.online(ada)
   const bos = await crowd.online(bo, { client_type: 5 })
   bos.acking = false
@@ -133,7 +114,7 @@ test('a call is one trace, to the answer and to the members of a group; the firs
     method: 'POST',
     headers: { authorization: `Bearer ${system.apiKey}`, 'content-type': 'application/json', traceparent },
     body: JSON.stringify({
-      ...{ from_user_id: owner_id, group_id: body.group_id, msg_id: hex(4), msg_type: 1, text: 'hi' },
+      ...{ from_user_id: owner_id, group_id: body.group_id, msg_id: 'through-http', msg_type: 1, text: 'hi' },
     }),
   })
   assert.equal(response.headers.get('x-request-id'), trace_id)

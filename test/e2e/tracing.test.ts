@@ -1,9 +1,9 @@
 /** A trace goes with a message from the packet or call that brought it to every webhook and every phone. */
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { type Crowd, createCrowd, type User } from '../helpers/crowd.js'
+import { type Crowd, createCrowd } from '../helpers/crowd.js'
 import { type Hook, startHook } from '../helpers/hook.js'
+import { newTrace } from '../helpers/new-trace.js'
 import { type System, startSystem } from '../helpers/system.js'
 import { conditionHolds } from '../helpers/wait.js'
 
@@ -43,9 +43,6 @@ after(async () => {
 const keys = new Set<string>()
 const isRepeat = (key: string): boolean => keys.has(key) || !keys.add(key)
 
-const hex = (bytes: number): string => randomBytes(bytes).toString('hex')
-const newTrace = (): string => `00-${hex(16)}-${hex(8)}-01`
-
 /** The trace ids of what a hook was told about a message. */
 const tracesOf = ({ told: calls }: Hook, msg_id: string): (string | undefined)[] =>
   calls
@@ -53,33 +50,20 @@ const tracesOf = ({ told: calls }: Hook, msg_id: string): (string | undefined)[]
     .map(({ traceparent }) => traceparent?.slice(3, 35))
 
 /** Each of the hooks has heard of the message so often, and always as part of this trace. */
-async function allBelong(msg_id: string, trace: string, hooks: readonly (readonly [Hook, number])[]) {
+async function allBelong(msg_id: string, trace_id: string, hooks: readonly (readonly [Hook, number])[]) {
   for (const [hook, times] of hooks) {
     await conditionHolds(`${times} calls about the message`, () => tracesOf(hook, msg_id).length >= times)
-    assert.deepEqual(new Set(tracesOf(hook, msg_id)), new Set([trace.slice(3, 35)]))
+    assert.deepEqual(new Set(tracesOf(hook, msg_id)), new Set([trace_id]))
   }
-}
-
-/** A phone that is away, and can be notified. */
-async function away({ user_id, token }: User): Promise<void> {
-  const device = await crowd.online({ user_id, token }, { client_type: ios })
-  await system.api.call('PUT', `/v1/users/${user_id}/push-tokens`, {
-    ...{ client_type: ios, provider: 'vendor', token: `phone-of-${user_id}` },
-  })
-  device.cut()
-  await conditionHolds('the phone is offline', async () => {
-    const { body } = await system.api.call('GET', `/v1/users/${user_id}/devices`)
-    return body.devices.length === 0
-  })
 }
 
 test('the trace of a packet goes to the webhooks, again when they fail, and to the phone', async () => {
   const [ada, bo] = [await crowd.newUser(), await crowd.newUser()]
   const adas = await crowd.online(ada)
-  await away(bo)
-  const traceparent = newTrace()
+  await crowd.away(bo)
+  const { trace_id, traceparent } = newTrace()
   const msg_id = adas.send(bo.user_id, 'hello', { traceparent })
-  await allBelong(msg_id, traceparent, [
+  await allBelong(msg_id, trace_id, [
     [asked, 1],
     [told, 2],
     [phones, 1],
@@ -88,29 +72,29 @@ test('the trace of a packet goes to the webhooks, again when they fail, and to t
 
 test('who receives a message does not learn its trace', async () => {
   const { bo, adas, bos } = await crowd.pair()
-  const received = await bos.received(adas.send(bo.user_id, 'hello', { traceparent: newTrace() }))
+  const received = await bos.received(adas.send(bo.user_id, 'hello', { traceparent: newTrace().traceparent }))
   assert.equal(received.traceparent, null)
 })
 
 test('a device that acks nothing is notified within the trace of the message', async () => {
   const [ada, bo] = [await crowd.newUser(), await crowd.newUser()]
-  await away(bo)
+  await crowd.away(bo)
   const bos = await crowd.online(bo, { client_type: ios })
   bos.acking = false
-  const traceparent = newTrace()
+  const { trace_id, traceparent } = newTrace()
   const msg_id = (await crowd.online(ada)).send(bo.user_id, 'hello?', { traceparent })
-  await allBelong(msg_id, traceparent, [[phones, 1]])
+  await allBelong(msg_id, trace_id, [[phones, 1]])
 })
 
 test('the trace of an HTTP call goes the same ways, and through a group; its id is the request id', async () => {
   const [ada, bo] = [await crowd.newUser(), await crowd.newUser()]
-  await away(bo)
+  await crowd.away(bo)
   const members = [String(bo.user_id)]
   const { body } = await system.api.post('/v1/groups', {
     ...{ owner_id: String(ada.user_id), members, name: 'two' },
   })
-  const traceparent = newTrace()
-  const msg_id = `http-${hex(4)}`
+  const { trace_id, traceparent } = newTrace()
+  const msg_id = 'through-http'
   const response = await fetch(`http://127.0.0.1:${system.http}/v1/messages`, {
     method: 'POST',
     headers: {
@@ -123,8 +107,8 @@ test('the trace of an HTTP call goes the same ways, and through a group; its id 
     }),
   })
   assert.equal(response.status, 201)
-  assert.equal(response.headers.get('x-request-id'), traceparent.slice(3, 35))
-  await allBelong(msg_id, traceparent, [
+  assert.equal(response.headers.get('x-request-id'), trace_id)
+  await allBelong(msg_id, trace_id, [
     [asked, 1],
     [told, 2],
     [phones, 1],
@@ -136,17 +120,17 @@ test('a robot is asked, and its answer told of, within the trace of the question
   const user_id = String(ada.user_id + 5_000)
   const hook = { webhook: robot.url, secret: robot.secret }
   await system.api.post('/v1/users', { user_id, nick_name: 'robot', robot: hook })
-  const traceparent = newTrace()
+  const { trace_id, traceparent } = newTrace()
   const adas = await crowd.online(ada)
   const asking = await adas.say(Number(user_id), 'who are you?', { traceparent })
   const answer = `robot:c:${ada.user_id}:${user_id}:${asking}`
-  await allBelong(answer, traceparent, [[told, 1]])
-  assert.equal(robot.told[0]?.traceparent?.slice(3, 35), traceparent.slice(3, 35))
+  await allBelong(answer, trace_id, [[told, 1]])
+  assert.equal(robot.told[0]?.traceparent?.slice(3, 35), trace_id)
 })
 
 const unusable: readonly [string, string][] = [
   ['no traceparent at all', 'mine'],
-  ['an id of zeros', `00-${'0'.repeat(32)}-${hex(8)}-01`],
+  ['an id of zeros', `00-${'0'.repeat(32)}-${'1'.repeat(16)}-01`],
 ]
 for (const [name, traceparent] of unusable)
   test(`a message whose trace is ${name} is sent without one`, async () => {

@@ -57,3 +57,19 @@ export async function insertGroup(
   })
   return Number(made[0]?.group_id)
 }
+
+/** `[last_msg_id, unread]` of each of these users' sessions with the group; undefined where there is none. */
+export async function groupSessions(
+  pool: pg.Pool,
+  group: number,
+  users: readonly number[],
+): Promise<([number, number] | undefined)[]> {
+  const { rows } = await pool.query<{ user_id: number; last_msg_id: number; unread: number }>({
+    text: 'SELECT user_id, last_msg_id, unread FROM im_session WHERE session_type = 2 AND peer_id = $1',
+    values: [group],
+  })
+  return users.map((user) => {
+    const row = rows.find(({ user_id }) => user_id === user)
+    return row && [row.last_msg_id, row.unread]
+  })
+}

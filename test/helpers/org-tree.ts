@@ -3,12 +3,10 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach } from 'node:test'
 import type pg from 'pg'
 import { createOrgImports } from '../../infra/postgres/org.js'
-import { createPool } from '../../infra/postgres/pool.js'
 import type { OrgDiff } from '../../schemas/org-operations.js'
 import { type ImportedOrg, judgeImport } from '../../workers/kit/org-rules.js'
 import type { OrgOutcome } from '../../workers/ports/org.js'
-import { type FreshDatabase, freshDatabase } from './database.js'
-import { silentLog } from './log.js'
+import { type Populated, populated } from './populated.js'
 
 export const robot = 90
 export const gone = 99
@@ -36,25 +34,17 @@ export const tree = (parents: Readonly<Record<string, string>>, members: readonl
 
 /** Opened before the tests of a file, emptied before each of them, dropped after all. */
 export function orgOfTests() {
-  let database: FreshDatabase
+  let database: Populated
   let pool: pg.Pool
   let record = 0
   before(async () => {
-    database = await freshDatabase()
-    pool = createPool(database.url, 10, silentLog)
-    await pool.query(
-      `INSERT INTO im_user (user_id, nick_name, created, updated, active, robot_webhook)
-       SELECT n, 'user ' || n, 0, 0, n <> ${gone}, CASE WHEN n = ${robot} THEN 'http://robot' END
-         FROM generate_series(1, ${users}) n`,
-    )
+    database = await populated(users, { gone, robot })
+    pool = database.pool
   })
   beforeEach(() =>
     pool.query('TRUNCATE im_org_department, im_org_member, im_org_import; UPDATE im_org SET version = 0'),
   )
-  after(async () => {
-    await pool.end()
-    await database.drop()
-  })
+  after(() => database.close())
 
   async function apply(imported: ImportedOrg, place = `0:${record++}:1`): Promise<OrgOutcome> {
     const [outcome] = await createOrgImports(pool).apply([

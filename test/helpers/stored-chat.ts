@@ -1,11 +1,9 @@
 /** Single-chat messages in a database of one's own, for tests of what is read from it. */
 import type pg from 'pg'
 import { createMessageStore } from '../../infra/postgres/messages.js'
-import { createPool } from '../../infra/postgres/pool.js'
 import type { NewMessage, StoredMessage } from '../../workers/ports/messages.js'
-import { freshDatabase } from './database.js'
-import { silentLog } from './log.js'
 import { message } from './new-message.js'
+import { populated } from './populated.js'
 
 export interface StoredChat {
   readonly pool: pg.Pool
@@ -20,12 +18,7 @@ export interface StoredChat {
 
 /** Users 1 … 999 exist and have said nothing. */
 export async function openStoredChat(): Promise<StoredChat> {
-  const database = await freshDatabase()
-  const pool = createPool(database.url, 8, silentLog)
-  await pool.query(
-    `INSERT INTO im_user (user_id, nick_name, created, updated)
-     SELECT n, 'user ' || n, 0, 0 FROM generate_series(1, 999) n`,
-  )
+  const { pool, close } = await populated(999)
   const store = createMessageStore(pool)
 
   const saying = (from: number, to: number, text: string, more: Partial<NewMessage> = {}): NewMessage =>
@@ -48,9 +41,6 @@ export async function openStoredChat(): Promise<StoredChat> {
       })
       return rows[0]
     },
-    async close() {
-      await pool.end()
-      await database.drop()
-    },
+    close,
   }
 }

@@ -4,35 +4,24 @@ import { after, before, test } from 'node:test'
 import type pg from 'pg'
 import { createContactChanges, createContactDirectory } from '../../../infra/postgres/contacts.js'
 import { createMessageStore, type StrangerPolicy } from '../../../infra/postgres/messages.js'
-import { createPool } from '../../../infra/postgres/pool.js'
 import { type ContactChangeCall, parseContactCall } from '../../../schemas/contact-operations.js'
 import { judgeContact } from '../../../workers/kit/contact-rules.js'
 import type { ContactOutcome } from '../../../workers/ports/contacts.js'
 import type { NewMessage } from '../../../workers/ports/messages.js'
-import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
-import { silentLog } from '../../helpers/log.js'
 import { message } from '../../helpers/new-message.js'
+import { populated } from '../../helpers/populated.js'
 
 const [none, requested, asked, friend] = [0, 1, 2, 3]
 const [inBlack, notFriend, unknownUser] = [3, 8, 9]
 const robot = 90
 const gone = 99
 
-let database: FreshDatabase
 let pool: pg.Pool
+let close: () => Promise<void>
 before(async () => {
-  database = await freshDatabase()
-  pool = createPool(database.url, 10, silentLog)
-  await pool.query(
-    `INSERT INTO im_user (user_id, nick_name, created, updated, active, robot_webhook)
-     SELECT n, 'user ' || n, 0, 0, n <> ${gone}, CASE WHEN n = ${robot} THEN 'http://robot' END
-       FROM generate_series(1, 99) n`,
-  )
+  ;({ pool, close } = await populated(99, { gone, robot }))
 })
-after(async () => {
-  await pool.end()
-  await database.drop()
-})
+after(() => close())
 
 let user = 0
 /** Two users whom no other test uses. */

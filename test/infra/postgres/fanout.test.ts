@@ -9,32 +9,21 @@ import {
 } from '../../../infra/postgres/deliveries.js'
 import { createGroupFanout } from '../../../infra/postgres/fanout.js'
 import { createMessageStore } from '../../../infra/postgres/messages.js'
-import { createPool } from '../../../infra/postgres/pool.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
 import type { NewMessage } from '../../../workers/ports/messages.js'
-import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
-import { insertGroup } from '../../helpers/group-rows.js'
-import { silentLog } from '../../helpers/log.js'
+import { groupSessions, insertGroup } from '../../helpers/group-rows.js'
 import { message } from '../../helpers/new-message.js'
+import { populated } from '../../helpers/populated.js'
 import { randomNumbers } from '../../helpers/random.js'
 
 const notification = 6
 
-let database: FreshDatabase
 let pool: pg.Pool
-
+let close: () => Promise<void>
 before(async () => {
-  database = await freshDatabase()
-  pool = createPool(database.url, 10, silentLog)
-  await pool.query(
-    `INSERT INTO im_user (user_id, nick_name, created, updated)
-     SELECT n, 'user ' || n, 0, 0 FROM generate_series(1, 3000) n`,
-  )
+  ;({ pool, close } = await populated(3000))
 })
-after(async () => {
-  await pool.end()
-  await database.drop()
-})
+after(() => close())
 
 const store = (...messages: NewMessage[]) => createMessageStore(pool).store(messages)
 const fanOut = (group_id: number, ...numbers: number[]) =>
@@ -42,17 +31,7 @@ const fanOut = (group_id: number, ...numbers: number[]) =>
 const numbers = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, at) => first + at)
 
-/** `[last_msg_id, unread]` of each of these users' sessions with the group. */
-async function sessions(group: number, ...users: number[]): Promise<([number, number] | undefined)[]> {
-  const { rows } = await pool.query<{ user_id: number; last_msg_id: number; unread: number }>({
-    text: 'SELECT user_id, last_msg_id, unread FROM im_session WHERE session_type = 2 AND peer_id = $1',
-    values: [group],
-  })
-  return users.map((user) => {
-    const row = rows.find((each) => each.user_id === user)
-    return row && [row.last_msg_id, row.unread]
-  })
-}
+const sessions = (group: number, ...users: number[]) => groupSessions(pool, group, users)
 
 async function rowsOf(group: number): Promise<[number, number][]> {
   const { rows } = await pool.query<{ msg_to: number; msg_id: number }>({

@@ -5,28 +5,17 @@ import { after, before, test } from 'node:test'
 import type pg from 'pg'
 import { createGroupChanges } from '../../../infra/postgres/group-changes.js'
 import { createGroupDirectory } from '../../../infra/postgres/groups.js'
-import { createPool } from '../../../infra/postgres/pool.js'
 import type { coffeechat } from '../../../proto/index.js'
 import { groups } from '../../../workers/groups.worker.js'
 import type { GroupOutcome, GroupRequest } from '../../../workers/ports/groups.js'
-import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
-import { silentLog } from '../../helpers/log.js'
+import { populated } from '../../helpers/populated.js'
 
-let database: FreshDatabase
 let pool: pg.Pool
-
+let close: () => Promise<void>
 before(async () => {
-  database = await freshDatabase()
-  pool = createPool(database.url, 10, silentLog)
-  await pool.query(
-    `INSERT INTO im_user (user_id, nick_name, created, updated, active)
-     SELECT n, 'user ' || n, 0, 0, n <> 99 FROM generate_series(1, 300) n`,
-  )
+  ;({ pool, close } = await populated(300, { gone: 99 }))
 })
-after(async () => {
-  await pool.end()
-  await database.drop()
-})
+after(() => close())
 
 const limits = {
   GROUP_NORMAL_MAX: 200,

@@ -3,44 +3,23 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type pg from 'pg'
 import { createMessageStore } from '../../../infra/postgres/messages.js'
-import { createPool } from '../../../infra/postgres/pool.js'
 import type { NewMessage } from '../../../workers/ports/messages.js'
-import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
-import { insertGroup } from '../../helpers/group-rows.js'
-import { silentLog } from '../../helpers/log.js'
+import { groupSessions, insertGroup } from '../../helpers/group-rows.js'
 import { message } from '../../helpers/new-message.js'
+import { populated } from '../../helpers/populated.js'
 
 const deactivated = 99
 
-let database: FreshDatabase
 let pool: pg.Pool
-
+let close: () => Promise<void>
 before(async () => {
-  database = await freshDatabase()
-  pool = createPool(database.url, 10, silentLog)
-  await pool.query(
-    `INSERT INTO im_user (user_id, nick_name, created, updated, active)
-     SELECT n, 'user ' || n, 0, 0, n <> ${deactivated} FROM generate_series(1, 99) n`,
-  )
+  ;({ pool, close } = await populated(99, { gone: deactivated }))
 })
-after(async () => {
-  await pool.end()
-  await database.drop()
-})
+after(() => close())
 
 const store = (...messages: NewMessage[]) => createMessageStore(pool).store(messages)
 
-/** `[last_msg_id, unread]` of each of these users' sessions with the group. */
-async function sessions(group: number, ...users: number[]): Promise<([number, number] | undefined)[]> {
-  const { rows } = await pool.query<{ user_id: number; last_msg_id: number; unread: number }>({
-    text: 'SELECT user_id, last_msg_id, unread FROM im_session WHERE session_type = 2 AND peer_id = $1',
-    values: [group],
-  })
-  return users.map((user) => {
-    const row = rows.find((each) => each.user_id === user)
-    return row && [row.last_msg_id, row.unread]
-  })
-}
+const sessions = (group: number, ...users: number[]) => groupSessions(pool, group, users)
 
 test('numbers go on from those of the group, whoever writes, one sequence per group', async () => {
   const [one, other] = [await insertGroup(pool, [1, 2, 3]), await insertGroup(pool, [1, 2])]

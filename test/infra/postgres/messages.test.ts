@@ -9,27 +9,16 @@ import {
   createMessageReader,
 } from '../../../infra/postgres/deliveries.js'
 import { createMessageStore } from '../../../infra/postgres/messages.js'
-import { createPool } from '../../../infra/postgres/pool.js'
 import type { StoredMessage } from '../../../workers/ports/messages.js'
-import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
-import { silentLog } from '../../helpers/log.js'
 import { message } from '../../helpers/new-message.js'
+import { populated } from '../../helpers/populated.js'
 
-let database: FreshDatabase
 let pool: pg.Pool
-
+let close: () => Promise<void>
 before(async () => {
-  database = await freshDatabase()
-  pool = createPool(database.url, 10, silentLog)
-  await pool.query(
-    `INSERT INTO im_user (user_id, nick_name, created, updated, active)
-     SELECT n, 'user ' || n, 0, 0, n <> 99 FROM generate_series(1, 99) n`,
-  )
+  ;({ pool, close } = await populated(99, { gone: 99 }))
 })
-after(async () => {
-  await pool.end()
-  await database.drop()
-})
+after(() => close())
 
 const numbersOf = (stored: readonly StoredMessage[]) => stored.map((each) => each.server_msg_id)
 
@@ -208,19 +197,14 @@ test('an ack marks the copy of its reader only, once; a stranger cannot ack', as
 })
 
 test('from the first message on nothing is looked for from end to end', async () => {
-  const fresh = await freshDatabase()
-  const one = createPool(fresh.url, 1, silentLog)
-  await one.query(
-    `INSERT INTO im_user (user_id, nick_name, created, updated) SELECT n, '', 0, 0 FROM generate_series(1, 99) n`,
-  )
-  const store = createMessageStore(one)
+  const fresh = await populated(99, { connections: 1 })
+  const store = createMessageStore(fresh.pool)
   for (let n = 1; n < 50; n++) await store.store([message(n, n + 1), message(n + 2, n)])
-  await one.query('SELECT pg_stat_force_next_flush()')
-  const { rows } = await one.query<{ relname: string; seq_scan: number }>(
+  await fresh.pool.query('SELECT pg_stat_force_next_flush()')
+  const { rows } = await fresh.pool.query<{ relname: string; seq_scan: number }>(
     `SELECT relname, seq_scan FROM pg_stat_user_tables WHERE seq_scan > 0
       AND (relname LIKE 'im_message%' OR relname IN ('im_session', 'im_conversation'))`,
   )
-  await one.end()
-  await fresh.drop()
+  await fresh.close()
   assert.deepEqual(rows, [])
 })

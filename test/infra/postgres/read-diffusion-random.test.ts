@@ -5,36 +5,26 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type pg from 'pg'
-import { createPool } from '../../../infra/postgres/pool.js'
 import { createReadMarks } from '../../../infra/postgres/reads.js'
 import { createRetention } from '../../../infra/postgres/retention.js'
 import { createSessionLists } from '../../../infra/postgres/sessions.js'
-import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
 import { groupViews } from '../../helpers/group-views.js'
 import { type LivingGroup, livingGroup } from '../../helpers/living-group.js'
-import { silentLog } from '../../helpers/log.js'
+import { populated } from '../../helpers/populated.js'
 import { randomNumbers } from '../../helpers/random.js'
 
 /** Members above which these groups are by reading. */
 const limit = 3
 const notification = 6
 
-let database: FreshDatabase
 let pool: pg.Pool
 let views: ReturnType<typeof groupViews>
+let close: () => Promise<void>
 before(async () => {
-  database = await freshDatabase()
-  pool = createPool(database.url, 10, silentLog)
+  ;({ pool, close } = await populated(1000))
   views = groupViews(pool)
-  await pool.query(
-    `INSERT INTO im_user (user_id, nick_name, created, updated)
-     SELECT n, 'user ' || n, 0, 0 FROM generate_series(1, 1000) n`,
-  )
 })
-after(async () => {
-  await pool.end()
-  await database.drop()
-})
+after(() => close())
 
 const numbers = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, at) => first + at)

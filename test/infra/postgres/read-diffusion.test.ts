@@ -3,34 +3,24 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type pg from 'pg'
 import { createAckStore, createDeliveryStates } from '../../../infra/postgres/deliveries.js'
-import { createPool } from '../../../infra/postgres/pool.js'
 import { createPushTargets } from '../../../infra/postgres/push.js'
 import { createReceipts } from '../../../infra/postgres/receipts.js'
 import { createSessionChanges } from '../../../infra/postgres/session-changes.js'
-import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
 import { groupViews } from '../../helpers/group-views.js'
 import { livingGroup, type Said } from '../../helpers/living-group.js'
-import { silentLog } from '../../helpers/log.js'
+import { populated } from '../../helpers/populated.js'
 
 /** Members above which these groups are by reading. */
 const limit = 3
 
-let database: FreshDatabase
 let pool: pg.Pool
 let views: ReturnType<typeof groupViews>
+let close: () => Promise<void>
 before(async () => {
-  database = await freshDatabase()
-  pool = createPool(database.url, 10, silentLog)
+  ;({ pool, close } = await populated(3000))
   views = groupViews(pool)
-  await pool.query(
-    `INSERT INTO im_user (user_id, nick_name, created, updated)
-     SELECT n, 'user ' || n, 0, 0 FROM generate_series(1, 3000) n`,
-  )
 })
-after(async () => {
-  await pool.end()
-  await database.drop()
-})
+after(() => close())
 
 const numbers = (first: number, last: number) =>
   Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => first + at)
