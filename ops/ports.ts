@@ -23,6 +23,23 @@ export interface TopicLayout {
   readonly config: Readonly<Record<string, string>>
 }
 
+export interface Room {
+  /** For whoever has no special rights. */
+  readonly free_bytes: number
+  readonly total_bytes: number
+}
+
+/** A folder of a broker's log (log.dirs). */
+export interface LogFolder {
+  /** host:port */
+  readonly broker: string
+  readonly folder: string
+  /** The broker goes on without it: it could not write there. */
+  readonly offline: boolean
+  /** Undefined where the broker cannot tell. */
+  readonly room?: Room
+}
+
 /** Where a range of records lies: from this offset up to, and without, the other. */
 export interface Range {
   readonly partition: number
@@ -48,6 +65,8 @@ export interface BusInspection {
   /** Deletes the records below these offsets for good. */
   deleteBelow(topic: string, offsets: ReadonlyMap<number, number>): Promise<void>
   layouts(topics: readonly string[]): Promise<ReadonlyMap<string, TopicLayout>>
+  /** Of all brokers that are there; undefined where one is too old to tell, or may not tell this user. */
+  logFolders(): Promise<readonly LogFolder[] | undefined>
   /**
    * Sets the committed offsets of a group that may be at work: its members are put out of it first, which ends their
    * commits too; they join again at once and begin there.
@@ -79,13 +98,10 @@ export interface RestoredDatabase {
 }
 
 /** A disk that our processes write to. */
-export interface DiskFacts {
+export interface DiskFacts extends Room {
   /** That names the folder. */
   readonly setting: string
   readonly folder: string
-  /** For whoever has no special rights. */
-  readonly free_bytes: number
-  readonly total_bytes: number
 }
 
 export interface RedisFacts {

@@ -26,7 +26,15 @@ interface TopicOffsets {
 }
 
 /** One broker; each method is one request of Kafka's protocol. */
-interface Broker {
+export interface Broker {
+  /** By the request's number; null before it is connected. */
+  readonly versions: Readonly<Record<number, { readonly maxVersion: number }>> | null
+  readonly connectionPool: {
+    send<T>(exchange: {
+      request: { apiKey: number; apiVersion: number; apiName: string; encode(): Promise<{ buffer: Buffer }> }
+      response: { decode(answer: Buffer): Promise<Buffer>; parse(answer: Buffer): Promise<T> }
+    }): Promise<T>
+  }
   fetch(request: {
     replicaId: -1
     isolationLevel: 1
@@ -56,6 +64,7 @@ interface Broker {
 export interface Cluster {
   connect(): Promise<void>
   disconnect(): Promise<void>
+  refreshMetadata(): Promise<void>
   addTargetTopic(topic: string): Promise<void>
   /** Broker id → its partitions. */
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>

@@ -1,10 +1,11 @@
 /** What an operator sees and does of the bus, without being a member of any group. */
 import type { Admin } from 'kafkajs'
-import type { BusInspection, Range, TopicLayout } from '../../ops/ports.js'
+import type { BusInspection, LogFolder, Range, TopicLayout } from '../../ops/ports.js'
 import { BusUnavailable, type IncomingRecord } from '../../schemas/bus.js'
 import { seekAdmission } from './admission.js'
 import { type BusSettings, createClient } from './client.js'
 import { type Cluster, clusterOf, type FetchedMessage } from './cluster.js'
+import { askLogFolders } from './log-folders.js'
 import { sleep } from './patience.js'
 import { createSockets } from './socket.js'
 
@@ -40,6 +41,7 @@ export async function createInspection(settings: BusSettings): Promise<BusInspec
   }
   return {
     ...askAbout(admin),
+    logFolders: () => logFoldersOf(admin, cluster),
     read: (topic, range) => readRange(cluster, topic, range),
     moveGroup: (group, topic, offsets) => moveGroup(cluster, group, topic, offsets),
     async close() {
@@ -52,7 +54,7 @@ const numbers = (rows: readonly { partition: number; offset: string }[]): Map<nu
   new Map(rows.map(({ partition, offset }) => [partition, Number(offset)]))
 
 /** What kafkajs' own admin client answers. */
-const askAbout = (admin: Admin): Omit<BusInspection, 'read' | 'moveGroup' | 'close'> => ({
+const askAbout = (admin: Admin): Omit<BusInspection, 'logFolders' | 'read' | 'moveGroup' | 'close'> => ({
   brokers: async () => (await admin.describeCluster()).brokers.map(({ host, port }) => `${host}:${port}`),
   topicNames: async () => (await admin.listTopics()).filter((name) => !name.startsWith('__')),
   groupNames: async () => (await admin.listGroups()).groups.map(({ groupId }) => groupId),
@@ -106,6 +108,18 @@ async function layoutsOf(admin: Admin, topics: readonly string[]): Promise<Map<s
       },
     ]),
   )
+}
+
+async function logFoldersOf(admin: Admin, cluster: Cluster): Promise<LogFolder[] | undefined> {
+  const { brokers } = await admin.describeCluster()
+  await cluster.refreshMetadata()
+  const folders: LogFolder[] = []
+  for (const { nodeId, host, port } of brokers) {
+    const told = await askLogFolders(await cluster.findBroker({ nodeId: String(nodeId) }))
+    if (told === undefined) return undefined
+    folders.push(...told.map((each) => ({ broker: `${host}:${port}`, ...each })))
+  }
+  return folders
 }
 
 const textOf = (value: Buffer | string | undefined): string => (value === undefined ? '' : value.toString())

@@ -10,6 +10,7 @@ import { lagOf } from '../topic-lag.js'
 import { diskFinding } from './disk.js'
 import { type Finding, ok, wrong } from './finding.js'
 import { groupFindings } from './groups.js'
+import { logFolderFindings } from './log-folders.js'
 import { brokerFindings, databaseFindings, type Probe, redisFindings } from './parts.js'
 import { settingsFindings } from './settings.js'
 import { topicFindings } from './topics.js'
@@ -75,6 +76,9 @@ function bus(config: Config, ports: DoctorPorts): Promise<Finding[]> {
         'brokers',
         'the brokers answer and take no record: look at their logs and disks, and at the rights of this user',
         async () => brokerFindings(await operation.bus.brokers(), await ports.probe(operation)),
+      )),
+      ...(await examine('disk', 'look at the logs of the brokers', async () =>
+        logFolderFindings(await operation.bus.logFolders()),
       )),
       ...topicFindings(expected, layouts, {
         replication: config.TOPIC_REPLICATION,

@@ -49,6 +49,8 @@ test("Kafka's disk is full: senders hear SERVER_BUSY, log and doctor say what to
   const { pid } = system.processes.get('all')!
   correspondence.write(10)
   await correspondence.progress(20, recovery_ms)
+  const { said: before } = await ops({ ...system, kafka: cluster.addresses() }, 'doctor')
+  assert.match(before, /disk +broker [\d.:]+ \(.*\): \d+ MiB of 256 MiB are free/)
   disk.fill()
   const filled = performance.now()
   const [writer, reader] = correspondence.writers

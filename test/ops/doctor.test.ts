@@ -5,6 +5,7 @@ import { diskFinding } from '../../ops/doctor/disk.js'
 import { reportOf } from '../../ops/doctor/doctor.js'
 import type { Finding } from '../../ops/doctor/finding.js'
 import { groupFindings } from '../../ops/doctor/groups.js'
+import { logFolderFindings } from '../../ops/doctor/log-folders.js'
 import { clockFinding, databaseFindings, redisFindings } from '../../ops/doctor/parts.js'
 import { settingsFindings } from '../../ops/doctor/settings.js'
 import { topicFindings } from '../../ops/doctor/topics.js'
@@ -175,6 +176,25 @@ const redis = {
   maxMemoryBytes: 0,
   liveGates: 1,
 }
+
+test('disks of brokers: little room and a folder that is given up are named, with the broker', () => {
+  const room = { free_bytes: 4 * 2 ** 30, total_bytes: 10 * 2 ** 30 }
+  const at = { broker: 'kafka-1:9092', folder: '/log', offline: false }
+  assert.deepEqual(bad(logFolderFindings([{ ...at, room }, at])), [])
+  assert.deepEqual(bad(logFolderFindings(undefined)), [])
+  assert.deepEqual(
+    bad(
+      logFolderFindings([
+        { ...at, room: { ...room, free_bytes: 0 } },
+        { ...at, offline: true },
+      ]),
+    ),
+    [
+      'wrong: broker kafka-1:9092 (/log): 0 MiB of 10240 MiB are free',
+      'wrong: broker kafka-1:9092 does not use /log any more: that disk is full or broken',
+    ],
+  )
+})
 
 test('Redis: one that throws keys away is doubtful, and no gateway is wrong', () => {
   assert.deepEqual(bad(redisFindings(redis)), [])
