@@ -73,11 +73,14 @@ interface DeliveryRow {
   notifications: PushRecord[]
 }
 
-// Per reader a few rows, each found by its primary key. One reader more than asked tells whether there are others.
+// Per reader a few rows, each found by its primary key; of a message by reading what its devices acked. One reader more than asked tells whether there are others.
 const selectDeliveries = prepared<DeliveryRow>(
   'push-deliveries-of',
   `SELECT x.to_id AS to_session_id, x.msg_id AS server_msg_id, r.reader AS reader_user_id,
-          coalesce(s.read_msg_id >= x.msg_id, false) AS read, coalesce(m.acked_by, '{}') AS acked_by,
+          coalesce(s.read_msg_id >= x.msg_id, false) AS read,
+          coalesce(m.acked_by, ARRAY(SELECT a.device FROM im_group_ack a
+                                      WHERE a.user_id = r.reader AND a.group_id = x.group_id
+                                        AND a.numbers @> x.msg_id)) AS acked_by,
           coalesce(d.devices, '[]') AS devices, coalesce(p.notifications, '[]') AS notifications
      FROM im_message_send x
      LEFT JOIN LATERAL (
