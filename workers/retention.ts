@@ -83,7 +83,7 @@ export function startRetention(
 export async function removeOld(settings: RetentionSettings, stopped: AbortSignal): Promise<void> {
   const { locks, metrics, log } = settings
   const removed: Partial<Record<Kind, number>> = {}
-  await locks.once('retention', lockLimit_ms, async () => {
+  const work = async () => {
     const run: Run = {
       begun: Date.now(),
       step: createSteps(stopped),
@@ -99,9 +99,11 @@ export async function removeOld(settings: RetentionSettings, stopped: AbortSigna
       await walkConversations(settings, run)
     } catch (error) {
       if (!(error instanceof RunOver)) throw error
+    } finally {
+      if (Object.keys(removed).length > 0) log.info({ removed }, 'removed what was too old')
     }
-  })
-  if (Object.keys(removed).length > 0) log.info({ removed }, 'removed what was too old')
+  }
+  await locks.once('retention', lockLimit_ms, work)
 }
 
 function createSteps(stopped: AbortSignal): Run['step'] {

@@ -155,6 +155,18 @@ test('a run that was stopped is continued where it was, and a walk that is over 
   assert.ok(asked.includes('conversations after none, 40'))
 })
 
+test('a run that fails says what it had removed before', async () => {
+  const { settings } = world()
+  const said: unknown[] = []
+  const failing = {
+    ...settings,
+    retention: { ...settings.retention, removePushes: () => Promise.reject(new Error('the disk is full')) },
+    log: { ...silentLog, info: (fields: object) => void said.push(fields) },
+  }
+  await assert.rejects(removeOld(failing, never), /the disk is full/)
+  assert.deepEqual(said, [{ removed: { webhook_queue: 4 } }])
+})
+
 test('one process at a time removes anything', async () => {
   const { settings, asked } = world()
   await removeOld({ ...settings, locks: { once: async () => false } }, never)
