@@ -6,6 +6,7 @@
 import type { Admin as KafkaAdmin } from 'kafkajs'
 import { BusRefused, BusUnavailable, type TopicSettings } from '../../schemas/bus.js'
 import { type BusSettings, createClient } from './client.js'
+import { type Cluster, clusterOf } from './cluster.js'
 import { sleep } from './patience.js'
 import { createSockets, type Sockets } from './socket.js'
 
@@ -49,29 +50,47 @@ const remedies: Readonly<Record<string, string>> = {
   POLICY_VIOLATION: 'the brokers have a policy for topics (create.topic.policy.class.name)',
 }
 
-async function createTopic(
+/** A controller takes 10,000 changes in one request, and each partition is one. */
+const partitionsAtOnce = 1_000
+
+/** So that no request makes more than `partitionsAtOnce`; a larger topic gets one of its own. */
+export function inRequests(topics: readonly TopicSettings[]): TopicSettings[][] {
+  const requests: TopicSettings[][] = []
+  let room = 0
+  for (const topic of topics) {
+    const last = requests.at(-1)
+    if (last === undefined || topic.partitions > room) {
+      requests.push([topic])
+      room = partitionsAtOnce
+    } else last.push(topic)
+    room -= topic.partitions
+  }
+  return requests
+}
+
+/** @returns whether they were made; false where another process was faster with some of them */
+async function createTopics(
   admin: KafkaAdmin,
-  topic: TopicSettings,
+  topics: readonly TopicSettings[],
   { replication, minInSync }: BusSettings,
 ): Promise<boolean> {
-  const config = { ...(minInSync ? { 'min.insync.replicas': String(minInSync) } : {}), ...topic.config }
+  const copies: Record<string, string> = minInSync ? { 'min.insync.replicas': String(minInSync) } : {}
   try {
-    // False when another process was faster.
     return await admin.createTopics({
       timeout: create_ms,
       waitForLeaders: false,
-      topics: [
-        {
-          topic: topic.name,
-          numPartitions: topic.partitions,
-          replicationFactor: replication,
-          configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
-        },
-      ],
+      topics: topics.map(({ name: topic, partitions, config }) => ({
+        topic,
+        numPartitions: partitions,
+        replicationFactor: replication,
+        configEntries: Object.entries({ ...copies, ...config }).map(([name, value]) => ({ name, value })),
+      })),
     })
   } catch (error) {
-    const first = (error as { errors?: Error[] }).errors?.[0] ?? (error as Error)
-    const says = `topic ${topic.name} cannot be made: ${first.message}`
+    // One error for each topic that was not made, others among them that are there already.
+    const { errors = [error] } = error as { errors?: (Error & { topic?: string })[] }
+    const first = errors.find((each) => typeOf(each) !== 'TOPIC_ALREADY_EXISTS') as Error & { topic?: string }
+    const says = `topic ${first.topic ?? topics[0]!.name} cannot be made: ${first.message}`
     const remedy = remedies[typeOf(first) ?? '']
     if (remedy !== undefined) throw new BusRefused(says, remedy, { cause: error })
     throw new Error(says, { cause: error })
@@ -99,6 +118,19 @@ async function onceSettled<T>(ask: () => Promise<T>): Promise<T> {
 async function endsOf(admin: KafkaAdmin, topic: string): Promise<PartitionEnds[]> {
   const partitions = await admin.fetchTopicOffsets(topic)
   return partitions.map(({ partition, low, high }) => ({ partition, low: Number(low), high: Number(high) }))
+}
+
+/** Asks the leader of each partition, all of them with one request to each broker. */
+async function askOffsets(cluster: Cluster, topics: readonly TopicSettings[]): Promise<void> {
+  await cluster.addMultipleTargetTopics(topics.map(({ name }) => name))
+  await cluster.refreshMetadata()
+  await cluster.fetchTopicsOffset(
+    topics.map(({ name, partitions }) => ({
+      topic: name,
+      partitions: Array.from({ length: partitions }, (_, partition) => ({ partition })),
+      fromBeginning: false,
+    })),
+  )
 }
 
 /** One connection for topics, kept; and new ones for offsets. */
@@ -140,17 +172,28 @@ function createConnections(settings: BusSettings) {
     }
   }
 
+  async function withCluster<T>(ask: (cluster: Cluster) => Promise<T>): Promise<T> {
+    const sockets = createSockets({ connect: settings.connect })
+    const cluster = clusterOf(createClient(settings, sockets, request_ms))
+    try {
+      await cluster.connect()
+      return await ask(cluster)
+    } finally {
+      sockets.destroy()
+    }
+  }
+
   async function close(): Promise<void> {
     const connection = await shared?.catch(() => undefined)
     shared = undefined
     connection?.sockets.destroy()
   }
 
-  return { withShared, withFresh, close }
+  return { withShared, withFresh, withCluster, close }
 }
 
 export function createAdmin(settings: BusSettings): Admin {
-  const { withShared, withFresh, close } = createConnections(settings)
+  const { withShared, withFresh, withCluster, close } = createConnections(settings)
 
   const listTopics = () =>
     withShared(async (admin) => (await admin.listTopics()).filter((name) => !isInternal(name)))
@@ -161,12 +204,11 @@ export function createAdmin(settings: BusSettings): Admin {
     if (missing.length === 0) return []
     const made: string[] = []
     await withShared(async (admin) => {
-      for (const topic of missing) if (await createTopic(admin, topic, settings)) made.push(topic.name)
+      for (const topics of inRequests(missing))
+        if (await createTopics(admin, topics, settings)) made.push(...topics.map(({ name }) => name))
     })
     // Metadata names a leader before that one serves; offsets can be asked only of one that does.
-    await withFresh(async (admin) => {
-      for (const { name } of missing) await onceSettled(() => endsOf(admin, name))
-    })
+    await withCluster((cluster) => onceSettled(() => askOffsets(cluster, missing)))
     return made
   }
 

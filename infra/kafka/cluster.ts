@@ -66,6 +66,17 @@ export interface Cluster {
   disconnect(): Promise<void>
   refreshMetadata(): Promise<void>
   addTargetTopic(topic: string): Promise<void>
+  addMultipleTargetTopics(topics: readonly string[]): Promise<void>
+  /** Of the target topics. */
+  refreshMetadata(): Promise<void>
+  /** The offsets at one end of these partitions, with one request to each broker. */
+  fetchTopicsOffset(
+    topics: readonly {
+      topic: string
+      partitions: readonly { partition: number }[]
+      fromBeginning: boolean
+    }[],
+  ): Promise<readonly TopicOffsets[]>
   /** Broker id → its partitions. */
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>
   findBroker(of: { nodeId: string }): Promise<Broker>

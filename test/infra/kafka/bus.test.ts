@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import net from 'node:net'
 import { test } from 'node:test'
+import { inRequests } from '../../../infra/kafka/admin.js'
 import { createBus } from '../../../infra/kafka/bus.js'
 import { firstAnswering } from '../../../infra/kafka/first-words.js'
 import { askVersions, incompatibleRequests } from '../../../infra/kafka/versions.js'
@@ -24,6 +25,41 @@ test('topics are made once, also by several processes at once, and can be used a
   await buses[0]!.deleteTopics([...names, uniqueName('test.never-made')])
   const left = await buses[0]!.listTopics()
   assert.ok(names.every((name) => !left.includes(name)))
+})
+
+test('a topic that cannot be made is named, and the others are there all the same', async (t) => {
+  const bus = await openBus(t)
+  const [good, bad] = [uniqueName('test.good'), uniqueName('test.bad')]
+  const wanted = [
+    { name: good, partitions: 1, config: {} },
+    { name: bad, partitions: 1, config: { 'retention.ms': 'long' } },
+  ]
+  await assert.rejects(bus.ensureTopics(wanted), { message: new RegExp(`^topic ${bad} cannot be made: `) })
+  const there = await bus.listTopics()
+  assert.deepEqual([there.includes(good), there.includes(bad)], [true, false])
+  await bus.deleteTopics([good])
+})
+
+test('a request makes a thousand partitions at the most, or one larger topic', () => {
+  const topicsOf = (...sizes: number[]) =>
+    sizes.map((partitions, number) => ({ name: `${number}`, partitions, config: {} }))
+  const cases: readonly (readonly [sizes: number[], requests: number[][]])[] = [
+    [[], []],
+    [[1, 12, 1], [[1, 12, 1]]],
+    [
+      [500, 500, 1],
+      [[500, 500], [1]],
+    ],
+    [
+      [1, 2_000, 1],
+      [[1], [2_000], [1]],
+    ],
+  ]
+  for (const [sizes, requests] of cases)
+    assert.deepEqual(
+      inRequests(topicsOf(...sizes)).map((each) => each.map(({ partitions }) => partitions)),
+      requests,
+    )
 })
 
 test('a deleted topic does not hold up a producer that used it', async (t) => {
