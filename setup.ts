@@ -111,6 +111,10 @@ export async function patiently<T>(
 
 const brokersWithin_ms = 60_000
 
+/** ['0001_a.sql', …, '0009_c.sql'] → "migrated (9, 0001_a.sql to 0009_c.sql)" */
+const migratedBy = (ran: readonly string[]): string =>
+  ran.length > 2 ? `migrated (${ran.length}, ${ran[0]} to ${ran.at(-1)})` : `migrated (${ran.join(', ')})`
+
 /** Migrations and topics: what must be there before any role starts. `say` gets a line per step. */
 export async function setUp(config: Config, log: Logger, say: (line: string) => void): Promise<void> {
   const brokers = busSettings(config, log)
@@ -120,7 +124,7 @@ export async function setUp(config: Config, log: Logger, say: (line: string) => 
       migrationAddress(config),
       decodeURIComponent(new URL(config.DATABASE_URL).username),
     )
-  say(`database: ${ran.length === 0 ? 'up to date' : `migrated (${ran.join(', ')})`}`)
+  say(`database: ${ran.length === 0 ? 'up to date' : migratedBy(ran)}`)
   const bus = await patiently('Kafka', log, () => createBus(brokers), brokersWithin_ms)
   try {
     const wanted = allTopics(config)

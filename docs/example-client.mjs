@@ -7,6 +7,10 @@ import protobuf from 'protobufjs'
 import WebSocket from 'ws'
 
 const [userId, token, peerId, text] = process.argv.slice(2)
+if (token === undefined || (peerId !== undefined && text === undefined)) {
+  console.error('node docs/example-client.mjs USER_ID TOKEN [PEER_ID TEXT]')
+  process.exit(2)
+}
 const socket = new WebSocket(process.env.CIM_URL ?? 'ws://127.0.0.1:8080/ws')
 
 const files = ['proto/CIM.Login.proto', 'proto/CIM.Message.proto']
@@ -33,8 +37,8 @@ function send({ id, type }, fields) {
 
 const handlers = {
   [AUTH_TOKEN_RSP.id](body) {
-    const { result_code } = AUTH_TOKEN_RSP.type.decode(body)
-    console.log(`login: result_code ${result_code}`)
+    const { result_code, result_string } = AUTH_TOKEN_RSP.type.decode(body)
+    console.log(`login: result_code ${result_code} ${result_string}`.trimEnd())
     if (result_code === 0 && text !== undefined) sendText()
   },
   [MSG_DATA.id](body) {

@@ -1,5 +1,6 @@
 /** What a setting is; what the values of settings may look like, and what they become. */
 import { z } from 'zod'
+import './complaints.js'
 
 export const port = z.coerce.number().int().min(0).max(65_535)
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max)

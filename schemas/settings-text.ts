@@ -5,7 +5,7 @@ import { settings } from './config.js'
 export function describeSettings(): string {
   return Object.entries(settings)
     .map(
-      ([name, { fallback, meaning }]) => `  ${name.padEnd(26)} ${meaning}${fallback ? ` (${fallback})` : ''}`,
+      ([name, { fallback, meaning }]) => `  ${name.padEnd(30)} ${meaning}${fallback ? ` (${fallback})` : ''}`,
     )
     .join('\n')
 }

@@ -84,6 +84,8 @@ const codeOfStatus: Readonly<Record<number, string>> = {
   503: 'SERVER_BUSY',
 }
 
+const wrongMedia = 'this content-type is not taken: application/json for calls, multipart/form-data for files'
+
 /** Any error as a Fault; undefined for what is our own mistake. */
 export function faultOf(error: unknown): Fault | undefined {
   if (error instanceof Fault) return error
@@ -92,7 +94,8 @@ export function faultOf(error: unknown): Fault | undefined {
     const field = first?.instancePath.slice(1).replaceAll('/', '.')
     return badRequest(`${field || 'the body'}: ${first?.message ?? 'not valid'}`, field || undefined)
   }
-  const { statusCode, message } = error as { statusCode?: number; message: string }
+  const { statusCode, message, code } = error as { statusCode?: number; message: string; code?: string }
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new Fault(415, codeOfStatus[415]!, wrongMedia)
   if (statusCode === undefined || statusCode < 400 || (statusCode >= 500 && statusCode !== 503))
     return undefined
   return new Fault(statusCode, codeOfStatus[statusCode] ?? 'BAD_REQUEST', message)

@@ -1,5 +1,6 @@
 /** Fields of the REST API (spec 4): ids are decimal strings, because JSON readers round large numbers. */
 import { z } from 'zod'
+import '../../schemas/complaints.js'
 import { isGroupId, isUserId } from '../../schemas/ids.js'
 
 const decimal = (meaning: string) =>

@@ -81,9 +81,11 @@ function answerFailures(api: FastifyInstance, { log }: HttpContext): void {
       log.error({ error, request_id: request.id, route: request.routeOptions.url }, 'a call failed')
     return answerWith(fault, reply)
   })
-  api.setNotFoundHandler((_request, reply) =>
-    answerWith(new Fault(404, 'NOT_FOUND', 'there is no such call'), reply),
-  )
+  api.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0]
+    const message = `there is no call ${request.method} ${path}; /openapi.json has all that there are`
+    return answerWith(new Fault(404, 'NOT_FOUND', message), reply)
+  })
 }
 
 /** What is no HTTP at all is answered once, in the same shape, and closed. */

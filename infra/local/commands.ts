@@ -16,8 +16,14 @@ const options = {
   help: { type: 'boolean', default: false, short: 'h' },
 } as const
 
-/** @throws CannotStart on an option that there is not */
-export function readCommand(argv: string[]): Command {
+/**
+ * @param env npm tells here what it took for options of its own
+ * @throws CannotStart on an option that there is not, and on one that npm has taken
+ */
+export function readCommand(argv: string[], env: NodeJS.ProcessEnv): Command {
+  const taken = ['processes', 'expose', 'install'].find((name) => env[`npm_config_${name}`] === 'true')
+  if (taken !== undefined)
+    throw new CannotStart(`npm took --${taken} for itself. Two dashes pass it on: npm start -- --${taken}`)
   try {
     return parseArgs({ args: argv, options, strict: true }).values
   } catch (error) {

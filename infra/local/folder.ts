@@ -80,13 +80,27 @@ function readKeepsakes(file: string): Keepsakes {
   }
 }
 
+/** Makes the folder where there is none, and its lock: the first things that are written to it. */
+async function openFolder(path: string): Promise<Lock> {
+  try {
+    mkdirSync(path, { recursive: true })
+    return await lockFolder(path)
+  } catch (error) {
+    const { syscall, message } = error as NodeJS.ErrnoException
+    if (syscall === undefined) throw error
+    throw new CannotStart(
+      `DATA_DIR: ${path} cannot be written (${message}).\n` +
+        'Make it a folder that this user may write to, or name another one: DATA_DIR=… npm start',
+    )
+  }
+}
+
 /**
  * Takes a data folder for this process, after an earlier start on it has ended.
- * @throws CannotStart when a living stack holds it
+ * @throws CannotStart when a living stack holds it, or it cannot be written
  */
 export async function takeFolder(path: string): Promise<DataFolder> {
-  mkdirSync(path, { recursive: true })
-  const lock = await lockFolder(path)
+  const lock = await openFolder(path)
   await outlive(lock.previous)
   const file = join(path, 'stack.json')
   const keepsakes = readKeepsakes(file)

@@ -1,3 +1,6 @@
+/** The roles of the local stack. */
+import { CannotStart } from './terminal.js'
+
 /** The roles that `--processes` runs as processes of their own. */
 export const roleNames = [
   'gateway',
@@ -22,3 +25,10 @@ export const roleNames = [
   's2c-push',
   'webhooks',
 ] as const
+
+/** Told before anything is started: a process with such a role would only end again and again. @throws CannotStart */
+export function requireRoles(roles: readonly string[]): void {
+  const unknown = roles.find((role) => role !== 'all' && !(roleNames as readonly string[]).includes(role))
+  if (unknown === undefined) return
+  throw new CannotStart(`ROLES: there is no role ${unknown}; there are all, ${roleNames.join(', ')}`)
+}

@@ -11,7 +11,7 @@ import { localFilePath, writeLocalFile } from './folder.js'
 import { type Frame, inFrame, type Launch } from './frame.js'
 import { chooseListeners, chooseMetricsPorts, type Listeners } from './listeners.js'
 import { type Launchpad, ourProgram, runSetup } from './programs.js'
-import { roleNames } from './roles.js'
+import { requireRoles, roleNames } from './roles.js'
 import { keepRunning } from './supervise.js'
 import { CannotStart, say, seconds } from './terminal.js'
 import { banner, demoUsersOf, registerRobot } from './welcome.js'
@@ -143,9 +143,10 @@ export async function start(launch: Launch): Promise<void> {
   let config: Config
   const env = { ...launch.env }
   try {
-    command = readCommand(launch.argv)
+    command = readCommand(launch.argv, launch.env)
     if (command.expose) env.EXPOSE = 'true'
     config = readConfig(env)
+    requireRoles(config.ROLES)
   } catch (error) {
     if (!(error instanceof CannotStart) && (error as Error).name !== 'ConfigError') throw error
     process.stderr.write(`${(error as Error).message}\n`)

@@ -24,7 +24,7 @@ const wrong: readonly [title: string, env: NodeJS.ProcessEnv, faults: readonly R
     [/^API_KEY is not set: production needs/, /^TOKEN_SECRET is not set: production needs/],
   ],
   ['out of range', { TOPIC_PARTITIONS: '0' }, [/^TOPIC_PARTITIONS=0: .*>=1/]],
-  ['not a number', { HTTP_PORT: 'web' }, [/^HTTP_PORT=web: .*number/]],
+  ['not a number', { HTTP_PORT: 'web' }, [/^HTTP_PORT=web: a number is needed$/]],
   ['not one of those that there are', { LOG_LEVEL: 'loud' }, [/^LOG_LEVEL=loud: .*"info"/]],
   [
     'every fault at once',

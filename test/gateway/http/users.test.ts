@@ -55,6 +55,19 @@ test('every answer has the trace id of what it caused', async () => {
   assert.match(String((await call('GET', '/nowhere')).headers['x-request-id']), /^[0-9a-f]{32}$/)
 })
 
+test('what is not there, missing or of the wrong kind is named', async () => {
+  const told = async (...given: Parameters<typeof call>) => (await call(...given)).body.error.message
+  assert.match(await told('GET', '/v1/users?x=1'), /^there is no call GET \/v1\/users; \/openapi\.json/)
+  const body = { user_id: '9' }
+  assert.equal(await told('POST', '/v1/users', { body }), 'nick_name: is missing: a string is needed')
+  assert.equal(
+    await told('POST', '/v1/users', { body: { ...body, nick_name: 7 } }),
+    'nick_name: a string is needed',
+  )
+  const headers = { 'content-type': 'text/plain' }
+  assert.match(await told('POST', '/v1/users', { body, headers }), /application\/json for calls/)
+})
+
 const wrongUsers: [string, object, string][] = [
   ['an id that is a number', { user_id: 5, nick_name: 'x' }, 'user_id'],
   ['an id of a group', { user_id: String(2 ** 48), nick_name: 'x' }, 'user_id'],
