@@ -81,6 +81,11 @@ function handshakeRefusal(error: NodeJS.ErrnoException & { reason?: string }): B
       `its certificate is not trusted (${message})`,
       'set KAFKA_TLS_CA to the file of the authority that it comes from',
     )
+  if (/^ERR_SSL_.*(PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL)/.test(code))
+    return new BusRefused(
+      'it speaks no version of TLS that we do',
+      'let the broker speak TLS 1.2 or 1.3 (ssl.enabled.protocols)',
+    )
   if (/^ERR_SSL_.*ALERT/.test(code))
     return new BusRefused(
       `it does not take our certificate (${reason ?? message.trim()})`,

@@ -78,3 +78,13 @@ for (const [title, answer, says] of rows)
       return true
     })
   })
+
+test('refused at once: a listener that speaks only versions of TLS that are too old, whatever our certificate', async (t) => {
+  const protocolVersion = Buffer.from('15030100020246', 'hex')
+  const broker = await answering(t, protocolVersion)
+  await assert.rejects(createBus(settingsOf({ brokers: [broker], tls: {} })), ({ name, message }: Error) => {
+    assert.equal(name, 'BusRefused')
+    assert.match(message, /it speaks no version of TLS that we do: let the broker speak TLS 1\.2 or 1\.3/)
+    return true
+  })
+})
