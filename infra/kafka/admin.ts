@@ -38,6 +38,7 @@ export interface Admin {
   close(): Promise<void>
 }
 
+/** What the broker answered, by the protocol's name of it; undefined for any other fault. */
 const typeOf = (error: unknown): string | undefined => (error as { type?: string }).type
 
 const isInternal = (topic: string): boolean => topic.startsWith('__')
@@ -100,7 +101,7 @@ async function createTopics(
 /** A topic that was just made, or whose leader moves: the brokers agree on it within moments. */
 const isSettling = (error: unknown): boolean =>
   ['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION'].includes(
-    (error as { type?: string }).type ?? '',
+    typeOf(error) ?? '',
   )
 
 async function onceSettled<T>(ask: () => Promise<T>): Promise<T> {

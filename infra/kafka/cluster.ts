@@ -5,7 +5,7 @@
 import type { Kafka } from 'kafkajs'
 
 /** A record as a fetch answers it. */
-export interface FetchedMessage {
+interface FetchedMessage {
   readonly offset: string
   readonly key: Buffer | null
   readonly value: Buffer | null

@@ -1,7 +1,8 @@
 /** Hands the batches of one consumer to its handler: what is due, again while it fails, with signs of life. */
-import type { EachBatchPayload, IHeaders, KafkaMessage } from 'kafkajs'
+import type { EachBatchPayload } from 'kafkajs'
 import { type ConsumerOptions, type IncomingRecord, Postponed, type RecordBatch } from '../../schemas/bus.js'
 import type { Logger } from '../../schemas/log.js'
+import { toRecord } from './incoming.js'
 import { sleep } from './patience.js'
 import { partitionKey, type Term, type TopicPartition } from './term.js'
 
@@ -27,25 +28,6 @@ export interface HandlingOptions {
   readonly onFailed?: () => void
   /** The records below the offset have been handled. */
   readonly onHandled: (term: Term, where: TopicPartition, offset: number) => Promise<void>
-}
-
-function textOf(value: IHeaders[string]): string {
-  const first = Array.isArray(value) ? value[0] : value
-  return first === undefined ? '' : first.toString()
-}
-
-function toRecord(topic: string, partition: number, message: KafkaMessage): IncomingRecord {
-  const headers: Record<string, string> = {}
-  for (const name in message.headers) headers[name] = textOf(message.headers[name])
-  return {
-    topic,
-    partition,
-    offset: Number(message.offset),
-    key: message.key?.toString() ?? null,
-    value: message.value ?? Buffer.alloc(0),
-    headers,
-    timestamp: Number(message.timestamp),
-  }
 }
 
 /** How many of the records, from the first, are at least `delay_ms` old. */

@@ -4,7 +4,8 @@ import type { BusInspection, LogFolder, Range, TopicLayout } from '../../ops/por
 import { BusUnavailable, type IncomingRecord } from '../../schemas/bus.js'
 import { seekAdmission } from './admission.js'
 import { type BusSettings, createClient } from './client.js'
-import { type Cluster, clusterOf, type FetchedMessage } from './cluster.js'
+import { type Cluster, clusterOf } from './cluster.js'
+import { toRecord } from './incoming.js'
 import { askLogFolders } from './log-folders.js'
 import { sleep } from './patience.js'
 import { createSockets } from './socket.js'
@@ -121,20 +122,6 @@ async function logFoldersOf(admin: Admin, cluster: Cluster): Promise<LogFolder[]
   }
   return folders
 }
-
-const textOf = (value: Buffer | string | undefined): string => (value === undefined ? '' : value.toString())
-
-const toRecord = (topic: string, partition: number, message: FetchedMessage): IncomingRecord => ({
-  topic,
-  partition,
-  offset: Number(message.offset),
-  key: message.key?.toString() ?? null,
-  value: message.value ?? Buffer.alloc(0),
-  headers: Object.fromEntries(
-    Object.entries(message.headers ?? {}).map(([name, value]) => [name, textOf(value)]),
-  ),
-  timestamp: Number(message.timestamp),
-})
 
 async function leaderOf(cluster: Cluster, topic: string, partition: number) {
   await cluster.addTargetTopic(topic)

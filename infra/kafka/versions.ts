@@ -7,7 +7,10 @@ import type { Ask } from './first-words.js'
 
 const apiVersionsKey = 18
 
-/** Everything that the adapter asks of brokers, by its number in the protocol. */
+/**
+ * What a process at work asks of brokers, by its number in the protocol. Setup and the operator's commands ask for some
+ * more (groups, settings, deletions): a broker without those is of use all the same.
+ */
 const used: Readonly<Record<number, string>> = {
   0: 'produce',
   1: 'fetch',
