@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Redis } from 'ioredis'
 import type pg from 'pg'
 import { startGateway } from './gateway/main.js'
-import { createCertificate } from './infra/certificate.js'
+import { createCertificate, measureCertificates } from './infra/certificate.js'
 import { createSchedule } from './infra/cron.js'
 import { createFileStore, createGateFiles } from './infra/files/store.js'
 import { createBus, type MeasuredBus } from './infra/kafka/bus.js'
@@ -169,9 +169,10 @@ async function openGateway(
   })
   const stop = async (): Promise<void> => {
     await gateway.stop()
+    certificate?.stop()
     files.store.close()
   }
-  return { ...gateway, stop }
+  return { ...gateway, certificate, stop }
 }
 
 /** A part of the process that can be asked whether it works. */
@@ -305,6 +306,8 @@ export async function startProcess(
   })
   const clock = watchClock(redis, log.room('redis'))
   metrics.gauge('clock_ahead_ms', clock.ahead)
+  const { KAFKA_TLS_CERT, DATABASE_TLS_CERT, REDIS_TLS_CERT } = config
+  measureCertificates(gateway?.certificate, { KAFKA_TLS_CERT, DATABASE_TLS_CERT, REDIS_TLS_CERT }, metrics)
   const isReady = () => !stopping && parts.every((part) => part.isReady()) && (gateway?.isReady() ?? true)
   let stopping = false
   life.isReady = isReady

@@ -137,6 +137,11 @@ export const metrics = {
   database_connections: gauge('workers', 'connections to PostgreSQL, busy or idle', ['state']),
   database_waiting: gauge('workers', 'statements that wait for a connection'),
   redis_connected: gauge('every process', '1 while Redis is connected'),
+  certificate_expires_in_seconds: gauge(
+    'every process',
+    'until a certificate of ours ends, by the setting that names its file; negative: it is over',
+    ['setting'],
+  ),
   clock_ahead_ms: gauge(
     'every process',
     'how far this machine’s clock is before that of Redis; negative: behind',

@@ -95,6 +95,10 @@ const gateways = dashboard('coffeechat-gateways', 'CoffeeChat: gateways', [
   ),
   lines('HTTP calls', 'ops', [rate('http_responses', 'status'), '{{status}}']),
   lines('p99 of HTTP calls', 'ms', [quantile(0.99, 'http_duration_ms', 'method'), '{{method}}']),
+  lines('until certificates end', 's', [
+    'min by (setting) (coffeechat_certificate_expires_in_seconds)',
+    '{{setting}}',
+  ]),
   lines('lease held', 'short', ['min by (instance) (coffeechat_lease_held)', '{{instance}}']),
   lines('event loop late (p99)', 's', ['nodejs_eventloop_lag_p99_seconds', '{{instance}}']),
   lines('memory', 'bytes', ['process_resident_memory_bytes', '{{instance}}']),

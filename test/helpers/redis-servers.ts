@@ -1,5 +1,5 @@
 /** Redis servers of a test's own, of the very binary that `npm start` uses: single ones, sentinels, and a cluster. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
@@ -32,23 +32,43 @@ export interface RedisServer {
   stop(): Promise<void>
 }
 
+/** Files (PEM): what a server shows, to clients and to its like, and whom it believes. */
+export interface RedisCertificates {
+  readonly ca: string
+  readonly cert: string
+  readonly key: string
+}
+
+type Settings = Readonly<Record<string, string | number>>
+
 interface Options {
   readonly isSentinel?: boolean
   /** It speaks TLS alone. */
   readonly isTls?: boolean
+  /** It speaks TLS alone, whoever connects needs a certificate of that authority, and `redis` has one. */
+  readonly certificates?: RedisCertificates | undefined
   readonly password?: string
 }
 
+const mutualTls = ({ ca, cert, key }: RedisCertificates): Settings => ({
+  'tls-ca-cert-file': ca,
+  'tls-cert-file': cert,
+  'tls-key-file': key,
+  'tls-auth-clients': 'yes',
+  'tls-replication': 'yes',
+})
+
 /** @param settings of redis.conf, by name */
 export async function startRedisServer(
-  settings: Readonly<Record<string, string | number>> = {},
-  { isSentinel = false, isTls = false, password }: Options = {},
+  settings: Settings = {},
+  { isSentinel = false, certificates, isTls = certificates !== undefined, password }: Options = {},
 ): Promise<RedisServer> {
   const port = await partPort(undefined, taken)
   const folder = mkdtempSync(join(tmpdir(), 'coffeechat-redis-'))
   const file = join(folder, 'redis.conf')
   const ports = isTls ? { port: 0, 'tls-port': port } : { port }
-  const all = { ...ports, bind: '127.0.0.1', save: '""', appendonly: 'no', dir: folder, ...settings }
+  const common = { bind: '127.0.0.1', save: '""', appendonly: 'no', dir: folder }
+  const all = { ...ports, ...common, ...(certificates && mutualTls(certificates)), ...settings }
   writeFileSync(
     file,
     Object.entries(all)
@@ -56,8 +76,18 @@ export async function startRedisServer(
       .join(''),
   )
   const redis = new Redis({
+    host: '127.0.0.1',
     port,
     ...(password === undefined ? {} : { password }),
+    ...(certificates === undefined
+      ? {}
+      : {
+          tls: {
+            ca: readFileSync(certificates.ca),
+            cert: readFileSync(certificates.cert),
+            key: readFileSync(certificates.key),
+          },
+        }),
     retryStrategy: () => 100,
     maxRetriesPerRequest: null,
     enableReadyCheck: false,
@@ -96,52 +126,95 @@ export interface SentinelGroup {
     readonly REDIS_MASTER_NAME: string
     readonly REDIS_PASSWORD: string
   }
+  /** One is the master, and the other follows it. */
+  isWhole(): Promise<boolean>
   stop(): Promise<void>
 }
 
-/** A master with a replica, both with a password, and three sentinels without one. */
-export async function startSentinels(): Promise<SentinelGroup> {
-  const [name, password] = ['chat', 'of-the-tests']
+interface SentinelWishes {
+  /** TLS alone, between all of them too. */
+  readonly certificates?: RedisCertificates
+  /** More settings of the master and its replica. */
+  readonly server?: Settings
+  /** More settings of the sentinels. */
+  readonly sentinel?: Settings
+  /** As for `sentinel <name> …`. */
+  readonly watch?: { readonly 'down-after-milliseconds': number; readonly 'failover-timeout': number }
+  /** Of the sentinels; they have none where it is not given. */
+  readonly sentinelPassword?: string
+}
+
+const masterName = 'chat'
+const patience = { 'down-after-milliseconds': nodeTimeout_ms, 'failover-timeout': 3 * nodeTimeout_ms }
+
+/** A master with a replica, both with a password, and three sentinels. */
+export async function startSentinels({
+  certificates,
+  server = {},
+  sentinel = {},
+  watch = patience,
+  sentinelPassword,
+}: SentinelWishes = {}): Promise<SentinelGroup> {
+  const password = 'of-the-tests'
   const secrets = {
     requirepass: password,
     masterauth: password,
     'repl-diskless-sync-delay': 0,
     'enable-debug-command': 'yes',
+    ...server,
   }
-  const master = await startRedisServer(secrets, { password })
+  const options = { password, certificates }
+  const master = await startRedisServer(secrets, options)
   const follow = { replicaof: `127.0.0.1 ${master.port}` }
-  const replica = await startRedisServer({ ...secrets, ...follow }, { password })
-  const linked = async () => (await replica.redis.info('replication')).includes('master_link_status:up')
-  await conditionHolds('the replica follows its master', linked)
-  const watch = {
-    [`sentinel monitor ${name}`]: `127.0.0.1 ${master.port} 2`,
-    [`sentinel auth-pass ${name}`]: password,
-    [`sentinel down-after-milliseconds ${name}`]: nodeTimeout_ms,
-    [`sentinel failover-timeout ${name}`]: 3 * nodeTimeout_ms,
+  const replica = await startRedisServer({ ...secrets, ...follow }, options)
+  await conditionHolds('the replica follows its master', () => follows(replica))
+  const settings = {
+    [`sentinel monitor ${masterName}`]: `127.0.0.1 ${master.port} 2`,
+    [`sentinel auth-pass ${masterName}`]: password,
+    ...Object.fromEntries(Object.entries(watch).map(([name, ms]) => [`sentinel ${name} ${masterName}`, ms])),
+    ...(sentinelPassword === undefined
+      ? {}
+      : { requirepass: sentinelPassword, 'sentinel sentinel-pass': sentinelPassword }),
+    ...sentinel,
   }
-  const sentinels = await Promise.all([1, 2, 3].map(() => startRedisServer(watch, { isSentinel: true })))
-  const knowAll = async () => {
-    const masters = await Promise.all(
-      sentinels.map(({ redis }) => redis.call('SENTINEL', 'MASTER', name) as Promise<string[]>),
-    )
-    return masters.every((each) => {
-      const field = (title: string) => each[each.indexOf(title) + 1]
-      return field('num-slaves') === '1' && field('num-other-sentinels') === '2'
-    })
+  const asSentinel = {
+    isSentinel: true,
+    certificates,
+    ...(sentinelPassword === undefined ? {} : { password: sentinelPassword }),
   }
-  await conditionHolds('the sentinels know each other and the replica', knowAll, 60_000)
+  const sentinels = await Promise.all([1, 2, 3].map(() => startRedisServer(settings, asSentinel)))
+  await conditionHolds('the sentinels know each other and the replica', () => knowAll(sentinels), 60_000)
+  const scheme = certificates === undefined ? 'redis' : 'rediss'
   return {
     servers: [master, replica],
     settings: {
-      REDIS_URL: sentinels.map(({ port }) => `redis://127.0.0.1:${port}`).join(','),
+      REDIS_URL: sentinels.map(({ port }) => `${scheme}://127.0.0.1:${port}`).join(','),
       REDIS_MODE: 'sentinel',
-      REDIS_MASTER_NAME: name,
+      REDIS_MASTER_NAME: masterName,
       REDIS_PASSWORD: password,
     },
+    isWhole: async () =>
+      (await knowAll(sentinels)) &&
+      (await Promise.all([master, replica].map(follows))).filter(Boolean).length === 1,
     async stop() {
       await Promise.all([...sentinels, master, replica].map((each) => each.stop()))
     },
   }
+}
+
+/** Whether it is a replica that has what its master has. */
+const follows = async ({ redis }: RedisServer): Promise<boolean> =>
+  (await redis.info('replication')).includes('master_link_status:up')
+
+/** Whether the sentinels know each other and one replica, and hold nobody for down. */
+async function knowAll(sentinels: readonly RedisServer[]): Promise<boolean> {
+  const masters = await Promise.all(
+    sentinels.map(({ redis }) => redis.call('SENTINEL', 'MASTER', masterName) as Promise<string[]>),
+  )
+  return masters.every((each) => {
+    const field = (title: string) => each[each.indexOf(title) + 1]
+    return field('num-slaves') === '1' && field('num-other-sentinels') === '2' && field('flags') === 'master'
+  })
 }
 
 export interface RedisCluster {
@@ -165,17 +238,22 @@ const alive = (nodes: readonly RedisServer[]) =>
 
 /** Three masters, each with a replica. */
 export async function startRedisCluster(
-  settings: Readonly<Record<string, string | number>> = {},
+  settings: Settings = {},
+  certificates?: RedisCertificates,
 ): Promise<RedisCluster> {
   const nodes = await Promise.all(
     Array.from({ length: nodesOfCluster }, async () =>
-      startRedisServer({
-        'cluster-enabled': 'yes',
-        'cluster-node-timeout': nodeTimeout_ms,
-        'cluster-port': await partPort(undefined, taken),
-        'repl-diskless-sync-delay': 0,
-        ...settings,
-      }),
+      startRedisServer(
+        {
+          'cluster-enabled': 'yes',
+          'cluster-node-timeout': nodeTimeout_ms,
+          'cluster-port': await partPort(undefined, taken),
+          'repl-diskless-sync-delay': 0,
+          ...(certificates && { 'tls-cluster': 'yes' }),
+          ...settings,
+        },
+        { certificates },
+      ),
     ),
   )
   await form(nodes)
@@ -192,7 +270,7 @@ export async function startRedisCluster(
     nodes,
     url: nodes
       .slice(1, 3)
-      .map(({ port }) => `redis://127.0.0.1:${port}`)
+      .map(({ port }) => `${certificates === undefined ? 'redis' : 'rediss'}://127.0.0.1:${port}`)
       .join(','),
     async masterOf(key) {
       const slot = await alive(nodes)[0]!.redis.cluster('KEYSLOT', key)

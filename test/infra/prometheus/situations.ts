@@ -68,6 +68,10 @@ export const situations: Readonly<Record<string, Situation>> = {
     ill: { 'coffeechat_clock_ahead_ms{}': '-300000x60' },
     well: { 'coffeechat_clock_ahead_ms{}': '4000x60' },
   },
+  CertificateExpires: {
+    ill: { 'coffeechat_certificate_expires_in_seconds{setting="TLS_CERT"}': '605000-60x60' },
+    well: { 'coffeechat_certificate_expires_in_seconds{setting="TLS_CERT"}': '700000-60x60' },
+  },
   RedisAway: {
     ill: { 'coffeechat_redis_connected{}': '1x50 0x10' },
     well: { 'coffeechat_redis_connected{}': '1x60' },
