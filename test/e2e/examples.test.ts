@@ -43,6 +43,11 @@ const examples: [string, string | false, () => [string, string], () => [string, 
   ],
 ]
 
+test('the example client without a token says how it is called', async (t) => {
+  const client = start(t, process.execPath, 'docs/example-client.mjs', '1001')
+  await client.says(/^node docs\/example-client\.mjs USER_ID TOKEN/m)
+})
+
 for (const [language, skipped, push, reports] of examples) {
   test(`the producer in ${language} pushes, and ends once it is acked`, { skip: skipped }, async (t) => {
     const ada = await crowd.newUser()
