@@ -64,7 +64,6 @@ export interface Broker {
 export interface Cluster {
   connect(): Promise<void>
   disconnect(): Promise<void>
-  refreshMetadata(): Promise<void>
   addTargetTopic(topic: string): Promise<void>
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>
   /** Of the target topics. */
