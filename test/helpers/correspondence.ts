@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { CIM } from '../../proto/index.js'
 import { type Pulled, violations } from './checker.js'
 import { type Correspondent, createCorrespondent } from './correspondent.js'
-import { connectDevice } from './device.js'
+import { connectDevice, type Device } from './device.js'
 import { pullAll } from './pull.js'
 import { readStored } from './stored-rows.js'
 import type { System } from './system.js'
@@ -32,15 +32,24 @@ export interface Correspondence {
   stop(): Promise<void>
 }
 
+/** Logs in beside the writer, which stays online; as a client does, comes again where the gateway is busy. */
+async function logInToPull(port: number, user_id: number, token: string): Promise<Device> {
+  const client_type = CIM.Def.CIMClientType.kCIM_CLIENT_TYPE_WEB
+  const attempt = async () => {
+    const device = await connectDevice(port)
+    const { result_code } = await device.login(user_id, token, { client_type })
+    if (result_code === CIM.Def.CIMErrorCode.kCIM_ERR_SERVER_BUSY) return undefined
+    assert.equal(result_code, 0)
+    return device
+  }
+  return until(`a login of ${user_id}`, attempt, answerWithin_ms)
+}
+
 /** Pulls as every user in turn, over new connections. */
 async function pullAsEveryone(port: number, tokens: ReadonlyMap<number, string>): Promise<Pulled[]> {
   const pulled: Pulled[] = []
   for (const [user_id, token] of tokens) {
-    const device = await connectDevice(port)
-    // Of another type than the writer's, which stays online.
-    const client_type = CIM.Def.CIMClientType.kCIM_CLIENT_TYPE_WEB
-    const { result_code } = await device.login(user_id, token, { client_type })
-    assert.equal(result_code, 0)
+    const device = await logInToPull(port, user_id, token)
     pulled.push(...(await pullAll(device, user_id)))
     device.cut()
   }

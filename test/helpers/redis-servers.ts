@@ -128,6 +128,8 @@ export interface SentinelGroup {
   }
   /** One is the master, and the other follows it. */
   isWhole(): Promise<boolean>
+  /** Whether a client that is this user waits to hear of a new master. */
+  isHeard(user: string): Promise<boolean>
   stop(): Promise<void>
 }
 
@@ -196,6 +198,11 @@ export async function startSentinels({
     isWhole: async () =>
       (await knowAll(sentinels)) &&
       (await Promise.all([master, replica].map(follows))).filter(Boolean).length === 1,
+    async isHeard(user) {
+      const lists = await Promise.all(sentinels.map(({ redis }) => redis.client('LIST')))
+      const clients = lists.flatMap((list) => String(list).split('\n'))
+      return clients.some((client) => client.includes(` user=${user} `) && / sub=1 /.test(client))
+    },
     async stop() {
       await Promise.all([...sentinels, master, replica].map((each) => each.stop()))
     },
