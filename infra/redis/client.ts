@@ -8,6 +8,7 @@ import { engineTls } from '../tls-files.js'
 const commandTimeout_ms = 2_000
 const connectTimeout_ms = 2_000
 const longestBackoff_ms = 500
+const revive_ms = 50
 /** How soon a move of slots is noticed that no answer told of. */
 const slotsRefresh_ms = 5_000
 
@@ -59,7 +60,7 @@ export function createRedis(address: RedisAddress, log: Logger): Redis {
 function createSingle(address: RedisAddress, options: Options): Redis {
   const { mode, places, database, masterName, sentinelUsername, sentinelPassword } = address
   const [place] = places
-  return new Redis({
+  const redis = new Redis({
     ...options,
     db: database,
     enableAutoPipelining: true,
@@ -80,6 +81,33 @@ function createSingle(address: RedisAddress, options: Options): Redis {
           failoverDetector: true,
         }),
   })
+  return reviving(redis)
+}
+
+/**
+ * ioredis ends a client for good that hears of a new master while it is connecting: it aborts its own attempt. Who was
+ * not told to disconnect connects again.
+ */
+function reviving(redis: Redis): Redis {
+  let isOver = false
+  const disconnect = redis.disconnect.bind(redis)
+  const quit = redis.quit.bind(redis)
+  redis.disconnect = (reconnect = false) => {
+    isOver ||= !reconnect
+    disconnect(reconnect)
+  }
+  redis.quit = (...args: Parameters<typeof quit>) => {
+    isOver = true
+    return quit(...args)
+  }
+  redis.on('end', () => {
+    if (isOver) return
+    setTimeout(() => {
+      // Where it fails it is an 'error', and tried again.
+      if (!isOver && redis.status === 'end') redis.connect().catch(() => {})
+    }, revive_ms)
+  })
+  return redis
 }
 
 function createCluster({ places }: RedisAddress, redisOptions: Options): Redis {

@@ -79,3 +79,25 @@ test('a loss is told at once, and once more for what was on its way', { skip }, 
   now += 100_000
   assert.equal(await losses.look(), false)
 })
+
+test('a client that hears of a new master while it connects comes to it all the same', {
+  skip,
+}, async () => {
+  const { connector } = redis as unknown as { readonly connector: { disconnect(): void } }
+  redis.once('connecting', () => connector.disconnect())
+  const ended = new Promise<void>((resolve) => void redis.once('end', resolve))
+  redis.disconnect(true)
+  await ended
+  const answers = () => redis.ping().catch(() => undefined)
+  await conditionHolds('it is back', async () => (await answers()) === 'PONG')
+})
+
+test('a client that was told to disconnect stays away', { skip }, async () => {
+  const other = createRedis(redisAddress(readConfig(group.settings)), silentLog)
+  await other.ping()
+  const ended = new Promise<void>((resolve) => void other.once('end', resolve))
+  other.disconnect()
+  await ended
+  await redis.ping()
+  assert.equal(other.status, 'end')
+})
