@@ -66,6 +66,8 @@ export interface Cluster {
   disconnect(): Promise<void>
   addTargetTopic(topic: string): Promise<void>
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>
+  /** Of the target topics. */
+  refreshMetadata(): Promise<void>
   /** The offsets at one end of these partitions, with one request to each broker. */
   fetchTopicsOffset(
     topics: readonly {
