@@ -3,7 +3,6 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Redis } from 'ioredis'
 import type pg from 'pg'
-import { startGateway } from './gateway/main.js'
 import { createCertificate, measureCertificates } from './infra/certificate.js'
 import { createSchedule } from './infra/cron.js'
 import { createFileStore, createGateFiles } from './infra/files/store.js'
@@ -147,6 +146,8 @@ async function openGateway(
   const certificate =
     config.TLS_CERT && config.TLS_KEY ? createCertificate(config.TLS_CERT, config.TLS_KEY, log) : undefined
   const files = await createGateFiles(config, log)
+  // Loaded only here: fastify and what belongs to it are a third of what a process loads, and workers need none of it.
+  const { startGateway } = await import('./gateway/main.js')
   const gateway = await startGateway({
     config,
     identity,

@@ -2,7 +2,6 @@
  * Apple's push service over HTTP/2 with provider tokens (JWT, ES256). What is repeated has the same apns-id and
  * collapse id, so that a device shows it once.
  */
-import { importPKCS8, SignJWT } from 'jose'
 import type { Logger } from '../../schemas/log.js'
 import type { Notification, ProviderAnswer, PushAddress, PushProvider } from '../../workers/ports/push.js'
 import { reasonOf } from '../http-posts.js'
@@ -42,6 +41,7 @@ function createProviderTokens({ key, keyId, teamId, now = Date.now }: ApnsSettin
   let made: { readonly at: number; readonly jwt: Promise<string> } | undefined
 
   async function sign(at: number): Promise<string> {
+    const { importPKCS8, SignJWT } = await import('jose') // only who pushes needs it
     return new SignJWT()
       .setProtectedHeader({ alg: 'ES256', kid: keyId })
       .setIssuer(teamId)

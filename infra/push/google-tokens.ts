@@ -1,5 +1,4 @@
 /** Access tokens of a Google service account: a signed assertion (JWT, RS256) for a token of an hour (OAuth 2). */
-import { importPKCS8, SignJWT } from 'jose'
 import { jsonOf, wordOf } from './answers.js'
 import { createHttp2Client } from './http2.js'
 
@@ -46,6 +45,7 @@ export function createGoogleTokens({
   let asking: Promise<Token> | undefined
 
   async function assertion(): Promise<string> {
+    const { importPKCS8, SignJWT } = await import('jose') // only who pushes needs it
     const iat = Math.floor(now() / 1_000)
     return new SignJWT({ scope })
       .setProtectedHeader({
