@@ -193,6 +193,7 @@ function createConnections(settings: BusSettings) {
   return { withShared, withFresh, withCluster, close }
 }
 
+/** Asks and changes what is there beside records. Connects at the first use. */
 export function createAdmin(settings: BusSettings): Admin {
   const { withShared, withFresh, withCluster, close } = createConnections(settings)
 
