@@ -1,6 +1,6 @@
 /** Connections to PostgreSQL. Every bigint of ours is below 2^53, so they are read as numbers. */
 import pg from 'pg'
-import type { Logger } from '../../schemas/log.js'
+import { createTrouble, type Logger } from '../../schemas/log.js'
 import { type Address, addressOf, connectionOf } from './address.js'
 import { isServerGone } from './errors.js'
 
@@ -87,7 +87,10 @@ export function createPool(address: Address, max: number, log: Logger): pg.Pool 
     keepAlive: true,
   })
   // Without a listener an idle connection that breaks (a restart of the database) would end the process.
-  pool.on('error', (error) => log.warn({ error }, 'an idle database connection broke'))
+  // All of them break at once; a new one tells that it is over.
+  const broken = createTrouble(log, 'an idle database connection broke')
+  pool.on('error', (error) => broken.failed(error))
+  pool.on('connect', broken.isOver)
   return pool
 }
 
